@@ -31,9 +31,9 @@ struct Webhook {
   HookType type = HookType::rollout;
   base::Duration timeout = std::chrono::seconds(10);  ///< of one attempt
   std::map<std::string, std::string> metadata;
-  int retries = 0;          ///< attempts beyond the first
-  bool mute_alert = false;  ///< no "waiting" alerts for the confirm types
-  bool disable_tls = false; ///< https without certificate verification
+  int retries = 0;           ///< attempts beyond the first
+  bool mute_alert = false;   ///< no "waiting" alerts for the confirm types
+  bool disable_tls = false;  ///< https without certificate verification
   bool operator==(const Webhook&) const = default;
 };
 
@@ -46,12 +46,12 @@ struct Bounds {
 /// One of spec.analysis.metrics[] (spec 08 §2).
 struct Metric {
   std::string name;
-  std::string interval = "1m";       ///< the query's range window, as written
-  double threshold = 0;              ///< deprecated single bound, used only without `range`
+  std::string interval = "1m";  ///< the query's range window, as written
+  double threshold = 0;         ///< deprecated single bound, used only without `range`
   std::optional<Bounds> range;
-  std::string query;                 ///< in-line PromQL; empty: none
-  std::string template_name;         ///< MetricTemplate; empty: none
-  std::string template_namespace;    ///< empty: the canary's
+  std::string query;               ///< in-line PromQL; empty: none
+  std::string template_name;       ///< MetricTemplate; empty: none
+  std::string template_namespace;  ///< empty: the canary's
   std::map<std::string, std::string> variables;
   bool operator==(const Metric&) const = default;
 };
@@ -123,7 +123,8 @@ struct Spec {
 
 /// What a controller's flags say about every canary.
 struct SpecDefaults {
-  base::Duration interval_min = std::chrono::seconds(10);  ///< shorter intervals are raised to it (spec 03 §4)
+  base::Duration interval_min =
+      std::chrono::seconds(10);  ///< shorter intervals are raised to it (spec 03 §4)
 };
 
 /// A spec and everything that is wrong with it. A canary with problems is neither started nor continued.

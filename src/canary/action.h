@@ -1,0 +1,132 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "canary/readiness.h"
+#include "canary/spec.h"
+#include "canary/status.h"
+
+namespace serin::canary {
+
+/// How the traffic of the apex is divided, in percent; the two add up to 100.
+struct Routes {
+  int primary = 100, canary = 0;
+  bool operator==(const Routes&) const = default;
+};
+
+/// What the world looks like to one canary.
+struct Observation {
+  WorkloadView target, primary;
+  /// Names the revision that the primary carries (annotation flagger-id); see promotion_id().
+  std::string primary_id;
+  /// The target's tracked ConfigMaps and Secrets and their checksums; nullopt: tracking is off.
+  std::optional<std::map<std::string, std::string>> configs;
+  /// What the mesh object says; nullopt: there is none (yet).
+  std::optional<Routes> routes;
+  /// Why target, configs or routes could not be read. Texts as events show them.
+  std::string target_problem, config_problem, route_problem;
+  bool namespace_terminating = false;
+};
+
+// --- What a plan asks for. Replies are given by ReplyTo below; Done unless stated.
+
+/// A Kubernetes Event on the Canary, the event webhook and a log line. Sent without waiting.
+struct Announce {
+  enum class Kind { normal, warning, error } kind = Kind::normal;  ///< error: a Warning, logged as error
+  std::string text;
+  Phase phase = Phase::none;  ///< as the event webhook reports it
+};
+/// The same, to the log alone.
+struct Note {
+  std::string text;
+};
+/// Looks again. Reply: Observation.
+struct Observe {};
+/// Writes the status on the version that was observed.
+struct SaveStatus {
+  Status status;
+};
+struct EnsureServices {};  ///< canary and primary Service
+struct EnsurePrimary {     ///< primary workload and configs, created if missing
+  std::string revision, id;
+};
+struct EnsurePrimaryScaler {  ///< created if missing; `update`: brought in line with the target's
+  bool update = false;
+};
+/// The apex Service selects the primary. Reply: ApexReply.
+struct EnsureApex {};
+struct EnsureRoute {};  ///< the mesh object exists, weights untouched
+struct SetRoutes {
+  Routes routes;
+};
+struct ScaleTarget {
+  enum class To { zero, from_zero, primary } to = To::zero;  ///< primary: the primary's replica count
+};
+/// Copies configs and template to the primary, if the target still is `revision`; conflict otherwise. Carried
+/// out already (the primary's id is `id`): no change.
+struct Promote {
+  std::string revision, id;
+};
+struct RestorePrimary {};  ///< the template it carried before the last promotion
+/// Reply: Done, failed with the text that the event shows.
+struct CallHook {
+  Webhook hook;
+  Phase phase = Phase::none;  ///< in the payload
+  Status status;              ///< for the payload's checksum
+};
+struct CheckProviders {};
+/// One pass over the metrics. Reply: CheckReply.
+struct EvaluateMetrics {};
+/// Waits until proxies have learnt the last route change and calls in flight have ended.
+struct Drain {};
+/// The apex Service selects the target's pods again, and outlives the Canary if it serves traffic.
+struct ReleaseApex {};
+struct RemoveFinalizer {};
+/// The duration of a rollout's end for the metrics: completed, skipped or failed.
+struct CountOutcome {
+  bool succeeded = true;
+  bool skipped = false;
+};
+
+using Action =
+    std::variant<Announce, Note, Observe, SaveStatus, EnsureServices, EnsurePrimary, EnsurePrimaryScaler,
+                 EnsureApex, EnsureRoute, SetRoutes, ScaleTarget, Promote, RestorePrimary, CallHook,
+                 CheckProviders, EvaluateMetrics, Drain, ReleaseApex, RemoveFinalizer, CountOutcome>;
+
+using Done = base::Result<void>;
+struct ApexReply {
+  Done done;
+  bool took_over = false;  ///< it was there, selected other pods and may have carried traffic
+};
+struct CheckReply {
+  bool passed = true;
+  std::vector<std::string> texts;  ///< why not, as the Warning shows it
+};
+using Reply = std::variant<Done, Observation, ApexReply, CheckReply>;
+
+template <class Asked>
+struct ReplyOf {
+  using type = Done;
+};
+template <>
+struct ReplyOf<Observe> {
+  using type = Observation;
+};
+template <>
+struct ReplyOf<EnsureApex> {
+  using type = ApexReply;
+};
+template <>
+struct ReplyOf<EvaluateMetrics> {
+  using type = CheckReply;
+};
+template <class Asked>
+using ReplyTo = typename ReplyOf<Asked>::type;
+
+}  // namespace serin::canary

@@ -1,0 +1,249 @@
+#include "canary/machine.h"
+
+#include <fmt/format.h>
+
+#include "canary/hash.h"
+#include "canary/machine_impl.h"
+
+namespace serin::canary {
+
+// --- Turn
+
+Turn::Turn(Input input, base::MonoTime now) : machine_(std::make_unique<Machine>(std::move(input), now)) {
+  machine_->resume(machine_->root.handle());
+}
+Turn::~Turn() = default;
+
+bool Turn::done() const {
+  return machine_->root.handle().done();
+}
+
+const Action& Turn::asked() const {
+  return *machine_->channel.asked;
+}
+
+void Turn::reply(Reply reply, base::MonoTime now) {
+  machine_->now = now;
+  machine_->channel.reply = std::move(reply);
+  machine_->channel.asked.reset();
+  machine_->resume(std::exchange(machine_->channel.waiting, {}));
+}
+
+Outcome Turn::outcome() const {
+  return {machine_->in.memory, machine_->in.status, machine_->wake};
+}
+
+Turn::Machine::Machine(Input input, base::MonoTime time) : in(std::move(input)), now(time), root(turn()) {}
+
+void Turn::Machine::resume(std::coroutine_handle<> handle) {
+  handle.resume();
+  if (root.handle().done() && root.handle().promise().bug)
+    std::rethrow_exception(root.handle().promise().bug);
+}
+
+// --- pure pieces
+
+std::string promotion_id(const Spec& spec, const std::string& revision,
+                         const std::optional<std::map<std::string, std::string>>& configs) {
+  std::string text = revision;
+  if (configs) {
+    for (const auto& [name, checksum] : *configs) text += fmt::format(" {}={}", name, checksum);
+  }
+  return stable_uuid(spec.uid, text);
+}
+
+bool is_new_revision(const Status& status, const Observation& seen) {
+  if (!seen.target.exists) return false;
+  if (status.last_applied.empty()) return true;
+  const std::string& revision = seen.target.revision;
+  if (revision != status.last_applied && revision != status.last_promoted) return true;
+  const auto none = std::map<std::string, std::string>();
+  return seen.configs && *seen.configs != status.tracked_configs.value_or(none);
+}
+
+int next_weight(const Spec& spec, int weight) {
+  if (spec.step_weight > 0) return std::max(weight, std::min(spec.final_weight(), weight + spec.step_weight));
+  const auto larger = std::ranges::find_if(spec.step_weights, [&](int step) { return step > weight; });
+  return larger == spec.step_weights.end() ? weight : std::min(100, *larger);
+}
+
+// --- words
+
+Plan<bool> Turn::Machine::save(Status next) {
+  const Done saved = co_await ask(SaveStatus{next});
+  if (saved) {
+    in.status = std::move(next);
+    co_return true;
+  }
+  // A conflict means that the Canary has changed: the next turn decides again on what it says then.
+  if (saved.error().code == base::Errc::conflict) {
+    wake_at(now);
+  } else {
+    co_await report(
+        fmt::format("updating canary {} status failed: {}", spec().dotted(), saved.error().message));
+  }
+  co_return false;
+}
+
+Status Turn::Machine::sync(Phase phase) const {
+  Status next = in.status;
+  next.phase = phase;
+  next.failed_checks = 0;
+  next.canary_weight = 0;
+  next.iterations = 0;
+  next.last_applied = in.seen.target.revision;
+  next.tracked_configs = in.seen.configs;
+  return next;
+}
+
+Plan<> Turn::Machine::report(std::string text) {
+  retry();
+  if (in.memory.problem == text) co_return;
+  in.memory.problem = text;
+  co_await warning(text, phase());
+}
+
+base::Duration Turn::Machine::waited(const std::string& who, int progress) {
+  Memory& memory = in.memory;
+  if (memory.waiting_for != who || !memory.waiting_since || progress > memory.waiting_progress) {
+    memory.waiting_for = who;
+    memory.waiting_since = now;
+    memory.waiting_progress = progress;
+  }
+  return now - *memory.waiting_since;
+}
+
+void Turn::Machine::stop_waiting() {
+  in.memory.waiting_for.clear();
+  in.memory.waiting_since.reset();
+  in.memory.waiting_text.clear();
+  in.memory.waiting_progress = 0;
+}
+
+Plan<bool> Turn::Machine::wait_for(std::string who, Readiness state, int progress, std::string text) {
+  waited(who, progress);
+  wake_at(*in.memory.waiting_since + spec().progress_deadline);
+  if (in.memory.waiting_text != text) {
+    in.memory.waiting_text = text;
+    co_await warning(text, phase());
+  }
+  co_return state.for_good;
+}
+
+Plan<> Turn::Machine::look() {
+  in.seen = co_await ask(Observe{});
+}
+
+Plan<bool> Turn::Machine::route(Routes routes) {
+  if (in.seen.routes == routes) co_return true;
+  const Done set = co_await ask(SetRoutes{routes});
+  if (!set) {
+    co_await report(set.error().message);
+    co_return false;
+  }
+  in.seen.routes = routes;
+  co_return true;
+}
+
+Plan<std::optional<Turn::Machine::HookFailure>> Turn::Machine::call_hooks(HookType type, Phase payload_phase,
+                                                                          std::string passed) {
+  for (const Webhook& hook : spec().hooks(type)) {
+    const Done answer = co_await ask(CallHook{hook, payload_phase, status()});
+    if (!answer) co_return HookFailure{hook, answer.error().message};
+    if (!passed.empty()) co_await normal(fmt::format("{} check {} passed", passed, hook.name), phase());
+  }
+  co_return std::nullopt;
+}
+
+Plan<> Turn::Machine::post_rollout(Phase outcome, Phase event_phase) {
+  for (const Webhook& hook : spec().hooks(HookType::post_rollout)) {
+    const Done answer = co_await ask(CallHook{hook, outcome, status()});
+    if (!answer) {
+      co_await warning(fmt::format("Post-rollout hook {} failed {}", hook.name, answer.error().message),
+                       event_phase);
+      co_return;
+    }
+    co_await normal(fmt::format("Post-rollout check {} passed", hook.name), event_phase);
+  }
+}
+
+// --- the turn
+
+Plan<> Turn::Machine::turn() {
+  if (in.deleting) {
+    if (in.has_finalizer) co_await terminate();
+    co_return;
+  }
+  if (spec().suspend) {
+    if (!std::exchange(in.memory.suspended, true)) {
+      co_await normal("skipping canary run as object is suspended", phase());
+    }
+    co_return;
+  }
+  in.memory.suspended = false;
+  if (!in.problems.empty()) {
+    const std::string text = fmt::format("invalid canary spec: {}", fmt::join(in.problems, "; "));
+    if (in.memory.problem != text) {
+      in.memory.problem = text;
+      co_await warning(text, phase());
+    }
+    co_return;
+  }
+  if (phase() == Phase::none) {
+    Status next = status();
+    next.phase = Phase::initializing;
+    const bool saved = co_await save(next);
+    if (!saved) co_return;
+  }
+  const std::string before = in.memory.problem;
+  co_await act();
+  // A turn that got through without reporting anything has overcome the last problem.
+  if (in.memory.problem == before && !wake) in.memory.problem.clear();
+}
+
+Plan<> Turn::Machine::act() {
+  if (!in.seen.target_problem.empty()) {
+    co_await report(in.seen.target_problem);
+    co_return;
+  }
+  if (phase() == Phase::initializing) {
+    const Done services = co_await ask(EnsureServices{});
+    if (!services) {
+      co_await report(services.error().message);
+      co_return;
+    }
+    co_await bootstrap();
+    co_return;
+  }
+  // Generated objects that cannot be kept must not keep traffic from being brought to safety.
+  const bool kept = co_await upkeep();
+  if (!kept && !runs_analysis() && phase() != Phase::promoting && phase() != Phase::finalising) co_return;
+  switch (phase()) {
+    case Phase::progressing:
+    case Phase::waiting_promotion:
+      co_await analyse();
+      break;
+    case Phase::promoting:
+      co_await promoting();
+      break;
+    case Phase::finalising:
+      co_await finalising();
+      break;
+    default:
+      co_await idle();
+      break;
+  }
+}
+
+Plan<bool> Turn::Machine::upkeep() {
+  const Done services = co_await ask(EnsureServices{});
+  if (!services) {
+    co_await report(services.error().message);
+    co_return false;
+  }
+  const bool primary = co_await primary_exists();
+  if (!primary) co_return false;
+  co_return co_await primary_serves();
+}
+
+}  // namespace serin::canary

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "canary/action.h"
+
+namespace serin::canary {
+
+/// What a controller remembers of a canary between two turns. Losing it (a restart) is safe: a weight is then
+/// judged one interval later, a wait starts anew, a text may be announced twice.
+struct Memory {
+  std::optional<base::MonoTime> judged;         ///< when the present weight was set, or last judged
+  std::string waiting_text;                     ///< the last "not ready" that was announced
+  std::string waiting_for;                      ///< whose readiness is awaited
+  std::optional<base::MonoTime> waiting_since;  ///< when that wait began, or last made progress
+  int waiting_progress = 0;
+  std::string problem;     ///< the last problem that was announced
+  bool suspended = false;  ///< that it is suspended has been announced
+  bool providers_online = false;
+  std::optional<Phase> phase_before_deletion;
+};
+
+struct Settings {
+  base::Duration retry = std::chrono::seconds(2);  ///< pause before something that failed is tried again
+};
+
+/// Everything one turn is decided on.
+struct Input {
+  Spec spec;
+  std::vector<std::string> problems;  ///< of the spec, or with other canaries; non-empty: nothing is started
+  Status status;
+  Memory memory;
+  Observation seen;
+  bool deleting = false;
+  bool has_finalizer = false;
+  Settings settings;
+};
+
+/// How a turn ended.
+struct Outcome {
+  Memory memory;
+  Status status;                       ///< as last saved
+  std::optional<base::MonoTime> wake;  ///< when to look again without being called; nullopt: only when called
+};
+
+/// One turn of the state machine (spec 01). The owner carries out asked() and goes on with reply() until
+/// done(). A turn is started whenever something the canary depends on has changed, and at Outcome::wake.
+///
+/// Safety (docs/architecture.md): weights add up to 100; traffic is never sent to a workload without ready
+/// pods while the other has some; the target is never scaled down while traffic is routed to it; what is
+/// promoted is the revision that was analysed; a rollback waits for no hook, metric or event.
+class Turn {
+ public:
+  Turn(Input input, base::MonoTime now);
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn();
+
+  [[nodiscard]] bool done() const;
+  /// The action to carry out; only while not done().
+  [[nodiscard]] const Action& asked() const;
+  /// `now`: when the action had been carried out.
+  void reply(Reply reply, base::MonoTime now);
+  /// Only when done().
+  [[nodiscard]] Outcome outcome() const;
+
+ private:
+  class Machine;
+  std::unique_ptr<Machine> machine_;
+};
+
+/// The id that a primary carries for a revision: it depends on the canary, the revision and its configs
+/// alone, so that a promotion that was interrupted is recognised and not repeated.
+std::string promotion_id(const Spec& spec, const std::string& revision,
+                         const std::optional<std::map<std::string, std::string>>& configs);
+
+/// Whether target or configs differ from what is promoted and from what was last tried (spec 01 §5.1, §5.2).
+bool is_new_revision(const Status& status, const Observation& seen);
+
+/// The canary weight after `weight`: the next step of the spec, never beyond its final weight. Equal to
+/// `weight` at the end.
+int next_weight(const Spec& spec, int weight);
+
+}  // namespace serin::canary

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "canary/machine.h"
+#include "canary/plan.h"
+
+namespace serin::canary {
+
+/// The state of one turn, and its parts: bootstrap.cpp, rollout.cpp, promotion.cpp, termination.cpp.
+class Turn::Machine {
+ public:
+  Machine(Input input, base::MonoTime now);
+
+  Channel channel;
+  Input in;
+  base::MonoTime now;
+  std::optional<base::MonoTime> wake;
+  Plan<> root;
+
+  /// Calls the handle that waits for a reply (or starts the turn), and rethrows a bug of the plan.
+  void resume(std::coroutine_handle<> handle);
+
+ private:
+  // --- words for the parts
+  template <class Asked>
+  Ask<Asked> ask(Asked action) {
+    return {channel, std::move(action)};
+  }
+  Ask<Announce> normal(std::string text, Phase phase) {
+    return ask(Announce{Announce::Kind::normal, std::move(text), phase});
+  }
+  Ask<Announce> warning(std::string text, Phase phase) {
+    return ask(Announce{Announce::Kind::warning, std::move(text), phase});
+  }
+  [[nodiscard]] const Spec& spec() const { return in.spec; }
+  [[nodiscard]] const Status& status() const { return in.status; }
+  [[nodiscard]] Phase phase() const { return in.status.phase; }
+  [[nodiscard]] bool is_new() const { return is_new_revision(in.status, in.seen); }
+  [[nodiscard]] bool runs_analysis() const {
+    return phase() == Phase::progressing || phase() == Phase::waiting_promotion;
+  }
+  void wake_at(base::MonoTime time) { wake = wake ? std::min(*wake, time) : time; }
+  void retry() { wake_at(now + in.settings.retry); }
+
+  /// Saves; false if it failed, and the turn should end (it will be called again).
+  Plan<bool> save(Status next);
+  /// The status at the start of a phase: no checks failed, no weight, the target's present revision.
+  [[nodiscard]] Status sync(Phase phase) const;
+  /// Announces a problem once, until it changes, and sees to another try.
+  Plan<> report(std::string text);
+  /// Notes that a thing is awaited; announces why when the reason changes. True if it is hopeless.
+  Plan<bool> wait_for(std::string who, Readiness state, int progress, std::string text);
+  /// How long the wait for `who` has lasted without progress.
+  base::Duration waited(const std::string& who, int progress);
+  void stop_waiting();
+  Plan<> look();
+  /// Sets the routes if they are not so already; false after reporting why not.
+  Plan<bool> route(Routes routes);
+  /// Calls hooks of a type in order until one fails: its name and text; nullopt if all passed.
+  struct HookFailure {
+    Webhook hook;
+    std::string text;
+  };
+  Plan<std::optional<HookFailure>> call_hooks(HookType type, Phase payload_phase, std::string passed);
+  Plan<> post_rollout(Phase outcome, Phase event_phase);
+
+  // --- machine.cpp
+  Plan<> turn();
+  Plan<bool> upkeep();
+  Plan<> act();
+  // --- bootstrap.cpp
+  Plan<> bootstrap();
+  Plan<bool> primary_exists();
+  Plan<bool> primary_serves();
+  // --- rollout.cpp
+  Plan<> idle();
+  Plan<> tidy();
+  Plan<> start();
+  Plan<> analyse();
+  Plan<bool> revision_unchanged();
+  Plan<> restart();
+  Plan<> cancel();
+  Plan<bool> workloads_ready();
+  Plan<bool> judged_good();
+  Plan<bool> wants_rollback();
+  Plan<> failed_check(std::string text);
+  Plan<> step();
+  Plan<> rollback(std::string reason);
+  Plan<> skip_to_promotion();
+  // --- promotion.cpp
+  Plan<> promote();
+  Plan<> promoting();
+  Plan<bool> promoted_copy();
+  Plan<> step_back();
+  Plan<> finalising();
+  Plan<> failed_promotion(std::string reason);
+  Plan<> heal();
+  // --- termination.cpp
+  Plan<> terminate();
+  Plan<bool> target_reverted();
+};
+
+}  // namespace serin::canary

@@ -1,0 +1,264 @@
+#include <fmt/format.h>
+
+#include "canary/machine_impl.h"
+
+namespace serin::canary {
+
+/// The canary has earned it: the gate, then the copy.
+Plan<> Turn::Machine::promote() {
+  const std::optional<HookFailure> closed =
+      co_await call_hooks(HookType::confirm_promotion, Phase::progressing, "Confirm-promotion");
+  if (closed) {
+    in.memory.judged = now;
+    wake_at(now + spec().interval);
+    if (phase() == Phase::waiting_promotion) co_return;
+    Status next = status();
+    next.phase = Phase::waiting_promotion;
+    const bool saved = co_await save(next);
+    if (!saved) co_return;
+    co_await warning(fmt::format("Halt {} advancement waiting for promotion approval {}", spec().dotted(),
+                                 closed->hook.name),
+                     Phase::waiting_promotion);
+    co_return;
+  }
+  const bool unchanged = co_await revision_unchanged();
+  if (!unchanged) co_return;
+  const Phase before = phase();
+  // Written first: whoever takes over from here finishes the promotion, and does it once (see promoted_copy).
+  Status next = status();
+  next.phase = Phase::promoting;
+  const bool saved = co_await save(next);
+  if (!saved) co_return;
+  co_await normal(
+      fmt::format("Copying {} template spec to {}", spec().target_dotted(), spec().primary_dotted()), before);
+  in.memory.judged.reset();
+  stop_waiting();
+  const bool copied = co_await promoted_copy();
+  if (copied) wake_at(now);
+}
+
+/// The primary carries the analysed revision. False: it could not be copied, or is no longer there to copy.
+Plan<bool> Turn::Machine::promoted_copy() {
+  const std::string id = promotion_id(spec(), status().last_applied, status().tracked_configs);
+  if (in.seen.primary_id == id) co_return true;
+  if (in.seen.target.revision != status().last_applied || is_new()) {
+    // The analysed template was overwritten before it could be copied. The primary is untouched: analyse
+    // anew.
+    co_await restart();
+    co_return false;
+  }
+  const Done copied = co_await ask(Promote{status().last_applied, id});
+  if (!copied) {
+    if (copied.error().code == base::Errc::conflict) {
+      wake_at(now);
+    } else {
+      co_await report(copied.error().message);
+    }
+    co_return false;
+  }
+  co_return true;
+}
+
+Plan<> Turn::Machine::promoting() {
+  const bool copied = co_await promoted_copy();
+  if (!copied) co_return;
+  co_await look();
+  const WorkloadView& primary = in.seen.primary;
+  if (is_new() && primary.ready > 0) {
+    // The target's pods are turning into a revision that nobody has analysed: no traffic for them.
+    const bool routed = co_await route({100, 0});
+    if (!routed) co_return;
+  }
+  const int progress = primary.updated + primary.available;
+  Readiness state = readiness(primary, spec().primary_name(), spec().primary_ready_percent,
+                              waited("primary", progress), spec().progress_deadline);
+  if (state.ready && primary.available == 0) {
+    state = {false, false, "waiting for rollout to finish: no replica is available"};
+  }
+  if (!state.ready) {
+    const std::string text = fmt::format("{} not ready: {}", spec().primary_dotted(), state.text);
+    const bool hopeless = co_await wait_for("primary", state, progress, text);
+    if (hopeless) co_await failed_promotion(text);
+    co_return;
+  }
+  stop_waiting();
+  const Done scaler = co_await ask(EnsurePrimaryScaler{true});
+  if (!scaler) {
+    co_await report(scaler.error().message);
+    co_return;
+  }
+  const int weight = in.seen.routes ? in.seen.routes->canary : 0;
+  if (spec().step_weight_promotion > 0 && weight > 0) {
+    co_await step_back();
+    co_return;
+  }
+  co_await normal("Routing all traffic to primary", phase());
+  const bool routed = co_await route({100, 0});
+  if (!routed) co_return;
+  Status next = status();
+  next.phase = Phase::finalising;
+  next.canary_weight = 0;
+  next.iterations = 0;
+  const bool saved = co_await save(next);
+  if (saved) wake_at(now);
+}
+
+/// One step of stepWeightPromotion: an interval each (spec 01 §7.1).
+Plan<> Turn::Machine::step_back() {
+  if (in.memory.judged && now < *in.memory.judged + spec().interval) {
+    wake_at(*in.memory.judged + spec().interval);
+    co_return;
+  }
+  const int canary = std::max(0, in.seen.routes->canary - spec().step_weight_promotion);
+  const bool routed = co_await route({100 - canary, canary});
+  if (!routed) co_return;
+  in.memory.judged = now;
+  Status next = status();
+  next.canary_weight = canary;
+  if (canary == 0) next.phase = Phase::finalising;
+  const bool saved = co_await save(next);
+  if (!saved) co_return;
+  co_await normal(fmt::format("Advance {} primary weight {}", spec().dotted(), 100 - canary),
+                  Phase::promoting);
+  wake_at(canary == 0 ? now : now + spec().interval);
+}
+
+Plan<> Turn::Machine::finalising() {
+  if (in.seen.primary.ready == 0 && in.seen.target.ready > 0) {
+    // It broke just after it got the traffic: back to the pods that serve, and wait for it again.
+    const bool routed = co_await route({0, 100});
+    if (!routed) co_return;
+    co_await warning(
+        fmt::format("{} not ready: no ready pods, routing all traffic to canary", spec().primary_dotted()),
+        phase());
+    Status next = status();
+    next.phase = Phase::promoting;
+    next.canary_weight = 100;
+    co_await save(next);
+    co_return;
+  }
+  const bool routed = co_await route({100, 0});
+  if (!routed) co_return;
+  co_await ask(Drain{});
+  const Done scaled = co_await ask(ScaleTarget{ScaleTarget::To::zero});
+  if (!scaled) {
+    co_await report(scaled.error().message);
+    co_return;
+  }
+  Status next = status();
+  next.phase = Phase::succeeded;
+  next.canary_weight = 0;
+  next.iterations = 0;
+  next.last_promoted = next.last_applied;
+  const bool saved = co_await save(next);
+  if (!saved) co_return;
+  co_await ask(CountOutcome{true, false});
+  co_await post_rollout(Phase::succeeded, Phase::succeeded);
+  co_await normal(fmt::format("Promotion completed! Scaling down {}", spec().target_dotted()),
+                  Phase::succeeded);
+  wake_at(now);
+}
+
+/// spec.skipAnalysis: nothing is judged, but the canary serves until the primary is ready (spec 01 §6.4).
+Plan<> Turn::Machine::skip_to_promotion() {
+  const std::string id = promotion_id(spec(), status().last_applied, status().tracked_configs);
+  if (in.seen.primary_id != id) {
+    co_await normal(
+        fmt::format("Copying {} template spec to {}", spec().target_dotted(), spec().primary_dotted()),
+        phase());
+    const bool copied = co_await promoted_copy();
+    if (copied) wake_at(now);
+    co_return;
+  }
+  const Done scaler = co_await ask(EnsurePrimaryScaler{true});
+  if (!scaler) {
+    co_await report(scaler.error().message);
+    co_return;
+  }
+  const bool routed = co_await route({100, 0});
+  if (!routed) co_return;
+  if (status().canary_weight > 0) co_await ask(Drain{});
+  const Done scaled = co_await ask(ScaleTarget{ScaleTarget::To::zero});
+  if (!scaled) {
+    co_await report(scaled.error().message);
+    co_return;
+  }
+  Status next = status();
+  next.phase = Phase::succeeded;
+  next.canary_weight = 0;
+  next.iterations = 0;
+  next.last_promoted = next.last_applied;
+  const bool saved = co_await save(next);
+  if (!saved) co_return;
+  co_await ask(CountOutcome{true, true});
+  co_await post_rollout(Phase::succeeded, Phase::succeeded);
+  co_await normal(
+      fmt::format("Promotion completed! Canary analysis was skipped for {}", spec().target_dotted()),
+      Phase::succeeded);
+}
+
+/// The primary cannot start with what was analysed: the canary keeps all traffic, the primary goes back.
+Plan<> Turn::Machine::failed_promotion(std::string reason) {
+  co_await warning(
+      fmt::format("Promotion of {} failed, primary not ready: {}", spec().target_dotted(), reason), phase());
+  if (in.seen.target.ready > 0) {
+    const bool routed = co_await route({0, 100});
+    if (!routed) co_return;
+  }
+  const Phase before = phase();
+  Status next = status();
+  next.phase = Phase::failed;
+  next.failed_checks = 0;
+  next.canary_weight = 100;
+  next.iterations = 0;
+  const bool saved = co_await save(next);
+  if (!saved) co_return;
+  stop_waiting();
+  co_await ask(CountOutcome{false, false});
+  co_await post_rollout(Phase::failed, before);
+  wake_at(now);
+}
+
+/// After a failed promotion: the primary gets its previous template back and, once it serves, the traffic.
+Plan<> Turn::Machine::heal() {
+  const std::string failed_id = promotion_id(spec(), status().last_applied, status().tracked_configs);
+  if (in.seen.primary_id == failed_id) {
+    const Done restored = co_await ask(RestorePrimary{});
+    if (!restored) {
+      co_await report(restored.error().message);
+      co_return;
+    }
+    co_await look();
+  }
+  const WorkloadView& primary = in.seen.primary;
+  const int progress = primary.updated + primary.available;
+  const Readiness state = readiness(primary, spec().primary_name(), spec().primary_ready_percent,
+                                    waited("primary", progress), spec().progress_deadline);
+  if (!state.ready || primary.available == 0) {
+    if (in.seen.target.ready > 0) {
+      const bool kept = co_await route({0, 100});
+      if (!kept) co_return;
+    }
+    co_await wait_for(
+        "primary", state, progress,
+        fmt::format("{} not ready: {}", spec().primary_dotted(),
+                    state.ready ? "waiting for rollout to finish: no replica is available" : state.text));
+    co_return;
+  }
+  stop_waiting();
+  co_await normal("Routing all traffic to primary", phase());
+  const bool routed = co_await route({100, 0});
+  if (!routed) co_return;
+  co_await ask(Drain{});
+  const Done scaled = co_await ask(ScaleTarget{ScaleTarget::To::zero});
+  if (!scaled) {
+    co_await report(scaled.error().message);
+    co_return;
+  }
+  Status next = status();
+  next.canary_weight = 0;
+  const bool saved = co_await save(next);
+  if (saved) wake_at(now);
+}
+
+}  // namespace serin::canary

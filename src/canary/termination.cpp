@@ -1,0 +1,75 @@
+#include <fmt/format.h>
+
+#include "canary/machine_impl.h"
+
+namespace serin::canary {
+
+/// The target has as many ready pods as the primary had, or there is no point in waiting for them.
+Plan<bool> Turn::Machine::target_reverted() {
+  const WorkloadView& target = in.seen.target;
+  if (!target.exists || in.seen.namespace_terminating) co_return true;
+  if (target.replicas == 0 || (in.seen.primary.exists && target.replicas < in.seen.primary.replicas)) {
+    const Done scaled = co_await ask(ScaleTarget{ScaleTarget::To::primary});
+    if (!scaled) {
+      if (scaled.error().code == base::Errc::not_found) co_return true;
+      co_await report(scaled.error().message);
+      co_return false;
+    }
+    co_await look();
+  }
+  const int progress = in.seen.target.updated + in.seen.target.available;
+  Readiness state = readiness(in.seen.target, spec().target_name, spec().canary_ready_percent,
+                              waited("canary", progress), spec().progress_deadline);
+  if (state.ready && in.seen.target.available == 0 && in.seen.target.replicas > 0) {
+    state = {false, waited("canary", progress) >= spec().progress_deadline,
+             "waiting for rollout to finish: no replica is available"};
+  }
+  if (state.ready) co_return true;
+  const std::string text =
+      fmt::format("canary deployment {} not ready: {}", spec().target_dotted(), state.text);
+  const bool hopeless = co_await wait_for("canary", state, progress, text);
+  if (!hopeless) co_return false;
+  co_await report(fmt::format("canary not ready during finalizing, giving up: {}", text));
+  co_return true;
+}
+
+/// Deletion, with or without revertOnDeletion: the workload goes on serving (spec 01 §11).
+Plan<> Turn::Machine::terminate() {
+  if (!in.memory.phase_before_deletion) in.memory.phase_before_deletion = phase();
+  const Phase before = *in.memory.phase_before_deletion;
+  if (phase() != Phase::terminating) {
+    Status next = status();
+    next.phase = Phase::terminating;
+    next.canary_weight = 0;
+    next.iterations = 0;
+    const bool saved = co_await save(next);
+    if (!saved) co_return;
+    co_await normal(fmt::format("Terminating canary {}", spec().dotted()), before);
+  }
+  const bool reverted = co_await target_reverted();
+  if (!reverted) co_return;
+  if (in.seen.target.exists && !in.seen.namespace_terminating) {
+    // While mesh object and apex still point to the primary, which goes with the Canary, traffic is moved
+    // first.
+    const bool serving = in.seen.target.ready > 0 && in.seen.routes.has_value();
+    if (serving) {
+      const bool routed = co_await route({0, 100});
+      if (!routed) co_return;
+    }
+    const Done released = co_await ask(ReleaseApex{});
+    if (!released) {
+      co_await report(released.error().message);
+      co_return;
+    }
+    if (in.seen.target.ready > 0) co_await ask(Drain{});
+  }
+  const Done removed = co_await ask(RemoveFinalizer{});
+  if (!removed && removed.error().code != base::Errc::not_found) {
+    co_await report(fmt::format("Unable to remove finalizer for canary {} error: {}", spec().dotted(),
+                                removed.error().message));
+    co_return;
+  }
+  co_await normal(fmt::format("Terminated canary {}", spec().dotted()), before);
+}
+
+}  // namespace serin::canary
