@@ -64,11 +64,12 @@ struct ServerOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 0;  ///< 0: the system picks one, see Server::port()
   std::optional<ServerTls> tls;
-  std::size_t body_max = 3u << 20;                         ///< longer requests get 413
-  std::size_t header_max = 64u << 10;                      ///< longer headers get 431
-  base::Duration read_timeout = std::chrono::seconds(30);  ///< from the first byte of a request to its last
-  base::Duration idle_timeout = std::chrono::seconds(90);  ///< between two requests
-  std::size_t connections_max = 4096;                      ///< further ones wait in the backlog
+  std::size_t body_max = 3u << 20;                          ///< longer requests get 413
+  std::size_t header_max = 64u << 10;                       ///< longer headers get 431
+  base::Duration read_timeout = std::chrono::seconds(30);   ///< from the first byte of a request to its last
+  base::Duration write_timeout = std::chrono::seconds(60);  ///< for each write of an answer's bytes
+  base::Duration idle_timeout = std::chrono::seconds(90);   ///< between two requests
+  std::size_t connections_max = 4096;                       ///< further ones wait in the backlog
 };
 
 /// An HTTP/1.1 server. Malformed, oversized and slow requests get 400, 413, 431 or are dropped; they never

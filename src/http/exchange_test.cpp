@@ -1,0 +1,119 @@
+#include <fmt/format.h>
+
+#include "http/loopback_fixture.h"
+
+namespace serin::http {
+namespace {
+
+using namespace std::chrono_literals;
+using base::Errc;
+using base::Result;
+using base::Task;
+
+/// Answers with what it was asked.
+Task<void> echo(Request request, Responder& responder) {
+  Response response{.headers = {{"X-Method", request.method}, {"X-Target", request.url.target}},
+                    .body = request.body};
+  for (const auto& [name, value] : request.headers) response.headers.add("Echo-" + name, value);
+  response.headers.add("X-Peer-Port", std::to_string(responder.peer().port));
+  co_await responder.send(std::move(response));
+}
+
+Task<void> echoes(Loopback& loop) {
+  Request request{.method = "POST", .url = loop.url("/a?b=c"), .headers = {{"X-Own", "1"}}, .body = "hello"};
+  const Result<Response> first = co_await loop.client->send(request, {});
+  EXPECT_TRUE(first) << first.error().message;
+  if (!first) co_return;
+  EXPECT_EQ(first->status, 200);
+  EXPECT_EQ(first->body, "hello");
+  EXPECT_EQ(first->headers.get("X-Method"), "POST");
+  EXPECT_EQ(first->headers.get("X-Target"), "/a?b=c");
+  EXPECT_EQ(first->headers.get("Echo-X-Own"), "1");
+  EXPECT_EQ(first->headers.get("Echo-Host"), loop.url().authority());
+  EXPECT_EQ(first->headers.get("Echo-User-Agent"), "serin");
+  EXPECT_TRUE(first->headers.contains("Date"));
+
+  const Result<Response> second = co_await loop.client->send(request, {});
+  EXPECT_TRUE(second);
+  if (second)
+    EXPECT_EQ(second->headers.get("X-Peer-Port"), first->headers.get("X-Peer-Port")) << "kept alive";
+
+  request.method = "HEAD";
+  request.body.clear();
+  const Result<Response> head = co_await loop.client->send(request, {});
+  EXPECT_TRUE(head);
+  if (head) EXPECT_EQ(head->body, "");
+}
+
+TEST(Exchange, CarriesRequestsAndAnswers) {
+  Loopback::run({}, echo, {}, echoes);
+}
+
+/// 12 MiB in 64 KiB pieces.
+Task<void> stream_much(Request, Responder& responder) {
+  co_await responder.start({.headers = {{"Content-Type", "application/octet-stream"}}});
+  for (int i = 0; i < 192; ++i) {
+    std::string piece(64u << 10, static_cast<char>('a' + i % 26));
+    const Result<void> written = co_await responder.write(std::move(piece));
+    if (!written) co_return;
+  }
+  co_await responder.finish();
+}
+
+Task<void> reads_a_stream(Loopback& loop) {
+  for (int round = 0; round < 2; ++round) {
+    auto answer = co_await loop.client->open(loop.get(), {});
+    EXPECT_TRUE(answer);
+    if (!answer) co_return;
+    std::size_t total = 0;
+    bool ended = false;
+    while (!ended) {
+      const auto piece = co_await answer->body->read();
+      EXPECT_TRUE(piece);
+      ended = !piece || !*piece;
+      if (!ended) total += (*piece)->size();
+    }
+    EXPECT_EQ(total, 12u << 20);
+  }
+  const auto limited = co_await loop.client->send(loop.get(), {.body_max = 1u << 20});
+  EXPECT_FALSE(limited);
+  if (!limited) EXPECT_EQ(limited.error().code, Errc::rejected);
+}
+
+TEST(Exchange, StreamsLargeBodies) {
+  Loopback::run({}, stream_much, {}, reads_a_stream);
+}
+
+/// Streams a line, then waits until the peer goes; counts those that went.
+struct Watched {
+  int gone = 0;
+  Task<void> handle(Request, Responder& responder) {
+    co_await responder.start({});
+    co_await responder.write("line\n");
+    co_await responder.closed();
+    ++gone;
+  }
+};
+
+Task<void> leaves_a_stream(Loopback& loop, Watched* watched) {
+  {
+    auto answer = co_await loop.client->open(loop.get(), {});
+    EXPECT_TRUE(answer);
+    if (!answer) co_return;
+    const auto piece = co_await answer->body->read();
+    EXPECT_TRUE(piece && *piece == "line\n");
+  }
+  const base::MonoTime deadline = loop.clock.now() + 10s;
+  while (watched->gone == 0 && loop.clock.now() < deadline) co_await loop.clock.sleep_for(1ms);
+  EXPECT_EQ(watched->gone, 1);
+}
+
+TEST(Exchange, TellsTheHandlerThatThePeerHasGone) {
+  Watched watched;
+  Loopback::run(
+      {}, [&](Request r, Responder& w) { return watched.handle(std::move(r), w); }, {},
+      [&](Loopback& loop) { return leaves_a_stream(loop, &watched); });
+}
+
+}  // namespace
+}  // namespace serin::http
