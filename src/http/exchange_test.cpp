@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <zlib.h>
 
 #include "http/loopback_fixture.h"
 
@@ -82,6 +83,47 @@ Task<void> reads_a_stream(Loopback& loop) {
 
 TEST(Exchange, StreamsLargeBodies) {
   Loopback::run({}, stream_much, {}, reads_a_stream);
+}
+
+std::string gzip(const std::string& text) {
+  z_stream stream{};
+  deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
+  std::string packed(deflateBound(&stream, text.size()), '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<Bytef*>(packed.data());
+  stream.avail_out = static_cast<uInt>(packed.size());
+  deflate(&stream, Z_FINISH);
+  packed.resize(stream.total_out);
+  deflateEnd(&stream);
+  return packed;
+}
+
+const std::string long_text(5u << 20, 'z');
+
+Task<void> packs(Request request, Responder& responder) {
+  const bool asked = request.headers.get("Accept-Encoding") == "gzip";
+  EXPECT_TRUE(asked);
+  co_await responder.send({.headers = {{"Content-Encoding", "gzip"}}, .body = gzip(long_text)});
+}
+
+Task<void> unpacks(Loopback& loop) {
+  const Result<Response> response = co_await loop.client->send(loop.get(), {});
+  EXPECT_TRUE(response);
+  if (response) EXPECT_TRUE(response->body == long_text);
+  if (response) EXPECT_FALSE(response->headers.contains("Content-Encoding"));
+  Request own = loop.get();
+  own.headers.add("Accept-Encoding", "gzip");
+  const Result<Response> packed = co_await loop.client->send(own, {});
+  EXPECT_TRUE(packed);
+  if (packed) EXPECT_EQ(packed->headers.get("Content-Encoding"), "gzip");
+  const Result<Response> bomb = co_await loop.client->send(loop.get(), {.body_max = 1u << 20});
+  EXPECT_FALSE(bomb);
+  if (!bomb) EXPECT_EQ(bomb.error().code, Errc::rejected);
+}
+
+TEST(Exchange, UnpacksGzip) {
+  Loopback::run({}, packs, {}, unpacks);
 }
 
 /// Streams a line, then waits until the peer goes; counts those that went.
