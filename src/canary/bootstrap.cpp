@@ -66,10 +66,8 @@ Plan<> Turn::Machine::bootstrap() {
   const bool made = co_await primary_exists();
   if (!made) co_return;
 
-  const Readiness state = readiness(in.seen.primary, spec().primary_name(), spec().primary_ready_percent,
-                                    waited("primary", in.seen.primary.updated + in.seen.primary.available),
-                                    spec().progress_deadline);
-  if (!state.ready || in.seen.primary.available == 0) {
+  const Readiness state = check_primary();
+  if (!state.ready) {
     // Nothing is routed to it yet, so a corrected target may still replace what cannot start.
     const std::string id = promotion_id(spec(), in.seen.target.revision, in.seen.configs);
     if (in.seen.primary_id != id) {
@@ -79,10 +77,8 @@ Plan<> Turn::Machine::bootstrap() {
       if (!copied) co_await report(copied.error().message);
       co_return;
     }
-    const std::string why =
-        state.ready ? "waiting for rollout to finish: no replica is available" : state.text;
-    co_await wait_for("primary", state, in.seen.primary.updated + in.seen.primary.available,
-                      fmt::format("{} not ready: {}", spec().primary_dotted(), why));
+    co_await wait_for(in.memory.primary, state,
+                      fmt::format("{} not ready: {}", spec().primary_dotted(), state.text));
     co_return;
   }
   stop_waiting();

@@ -103,28 +103,37 @@ Plan<> Turn::Machine::report(std::string text) {
   co_await warning(text, phase());
 }
 
-base::Duration Turn::Machine::waited(const std::string& who, int progress) {
-  Memory& memory = in.memory;
-  if (memory.waiting_for != who || !memory.waiting_since || progress > memory.waiting_progress) {
-    memory.waiting_for = who;
-    memory.waiting_since = now;
-    memory.waiting_progress = progress;
+Readiness Turn::Machine::check(Memory::Wait& wait, const WorkloadView& workload, const std::string& name,
+                               int percent) {
+  const int progress = workload.updated + workload.available;
+  if (!wait.since || progress > wait.progress) wait.since = now;
+  wait.progress = progress;
+  const base::Duration waited = now - *wait.since;
+  Readiness state = readiness(workload, name, percent, waited, spec().progress_deadline);
+  if (state.ready && workload.available == 0 && workload.replicas > 0) {
+    state = {false, waited >= spec().progress_deadline,
+             "waiting for rollout to finish: no replica is available"};
   }
-  return now - *memory.waiting_since;
+  if (state.ready) wait = {};
+  return state;
+}
+
+Readiness Turn::Machine::check_primary() {
+  return check(in.memory.primary, in.seen.primary, spec().primary_name(), spec().primary_ready_percent);
+}
+
+Readiness Turn::Machine::check_canary() {
+  return check(in.memory.canary, in.seen.target, spec().target_name, spec().canary_ready_percent);
 }
 
 void Turn::Machine::stop_waiting() {
-  in.memory.waiting_for.clear();
-  in.memory.waiting_since.reset();
-  in.memory.waiting_text.clear();
-  in.memory.waiting_progress = 0;
+  in.memory.primary = in.memory.canary = {};
 }
 
-Plan<bool> Turn::Machine::wait_for(std::string who, Readiness state, int progress, std::string text) {
-  waited(who, progress);
-  wake_at(*in.memory.waiting_since + spec().progress_deadline);
-  if (in.memory.waiting_text != text) {
-    in.memory.waiting_text = text;
+Plan<bool> Turn::Machine::wait_for(Memory::Wait& wait, Readiness state, std::string text) {
+  if (!state.for_good) wake_at(*wait.since + spec().progress_deadline);
+  if (wait.text != text) {
+    wait.text = text;
     co_await warning(text, phase());
   }
   co_return state.for_good;

@@ -12,11 +12,13 @@ namespace serin::canary {
 /// What a controller remembers of a canary between two turns. Losing it (a restart) is safe: a weight is then
 /// judged one interval later, a wait starts anew, a text may be announced twice.
 struct Memory {
-  std::optional<base::MonoTime> judged;         ///< when the present weight was set, or last judged
-  std::string waiting_text;                     ///< the last "not ready" that was announced
-  std::string waiting_for;                      ///< whose readiness is awaited
-  std::optional<base::MonoTime> waiting_since;  ///< when that wait began, or last made progress
-  int waiting_progress = 0;
+  std::optional<base::MonoTime> judged;  ///< when the present weight was set, or last judged
+  struct Wait {
+    std::optional<base::MonoTime> since;  ///< when it began, or last made progress
+    int progress = 0;
+    std::string text;  ///< what was announced of it
+  };
+  Wait primary, canary;    ///< waits for the readiness of the two workloads
   std::string problem;     ///< the last problem that was announced
   bool suspended = false;  ///< that it is suspended has been announced
   bool providers_online = false;

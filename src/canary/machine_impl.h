@@ -52,9 +52,12 @@ class Turn::Machine {
   /// Announces a problem once, until it changes, and sees to another try.
   Plan<> report(std::string text);
   /// Notes that a thing is awaited; announces why when the reason changes. True if it is hopeless.
-  Plan<bool> wait_for(std::string who, Readiness state, int progress, std::string text);
-  /// How long the wait for `who` has lasted without progress.
-  base::Duration waited(const std::string& who, int progress);
+  Plan<bool> wait_for(Memory::Wait& wait, Readiness state, std::string text);
+  /// Whether a workload may carry traffic: ready by its status, and with at least one available pod unless it
+  /// is wanted at zero. Keeps the wait's clock, which only progress sets back.
+  Readiness check(Memory::Wait& wait, const WorkloadView& workload, const std::string& name, int percent);
+  Readiness check_primary();
+  Readiness check_canary();
   void stop_waiting();
   Plan<> look();
   /// Sets the routes if they are not so already; false after reporting why not.

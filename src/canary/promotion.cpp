@@ -63,21 +63,15 @@ Plan<> Turn::Machine::promoting() {
   const bool copied = co_await promoted_copy();
   if (!copied) co_return;
   co_await look();
-  const WorkloadView& primary = in.seen.primary;
-  if (is_new() && primary.ready > 0) {
+  if (is_new() && in.seen.primary.ready > 0) {
     // The target's pods are turning into a revision that nobody has analysed: no traffic for them.
     const bool routed = co_await route({100, 0});
     if (!routed) co_return;
   }
-  const int progress = primary.updated + primary.available;
-  Readiness state = readiness(primary, spec().primary_name(), spec().primary_ready_percent,
-                              waited("primary", progress), spec().progress_deadline);
-  if (state.ready && primary.available == 0) {
-    state = {false, false, "waiting for rollout to finish: no replica is available"};
-  }
+  const Readiness state = check_primary();
   if (!state.ready) {
     const std::string text = fmt::format("{} not ready: {}", spec().primary_dotted(), state.text);
-    const bool hopeless = co_await wait_for("primary", state, progress, text);
+    const bool hopeless = co_await wait_for(in.memory.primary, state, text);
     if (hopeless) co_await failed_promotion(text);
     co_return;
   }
@@ -230,19 +224,14 @@ Plan<> Turn::Machine::heal() {
     }
     co_await look();
   }
-  const WorkloadView& primary = in.seen.primary;
-  const int progress = primary.updated + primary.available;
-  const Readiness state = readiness(primary, spec().primary_name(), spec().primary_ready_percent,
-                                    waited("primary", progress), spec().progress_deadline);
-  if (!state.ready || primary.available == 0) {
+  const Readiness state = check_primary();
+  if (!state.ready) {
     if (in.seen.target.ready > 0) {
       const bool kept = co_await route({0, 100});
       if (!kept) co_return;
     }
-    co_await wait_for(
-        "primary", state, progress,
-        fmt::format("{} not ready: {}", spec().primary_dotted(),
-                    state.ready ? "waiting for rollout to finish: no replica is available" : state.text));
+    co_await wait_for(in.memory.primary, state,
+                      fmt::format("{} not ready: {}", spec().primary_dotted(), state.text));
     co_return;
   }
   stop_waiting();

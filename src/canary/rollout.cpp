@@ -186,31 +186,18 @@ Plan<> Turn::Machine::cancel() {
 }
 
 Plan<bool> Turn::Machine::workloads_ready() {
-  const WorkloadView& primary = in.seen.primary;
-  const int primary_progress = primary.updated + primary.available;
-  const Readiness stable = readiness(primary, spec().primary_name(), spec().primary_ready_percent,
-                                     waited("primary", primary_progress), spec().progress_deadline);
   // A primary that is broken for good does not keep out the revision that may mend it.
+  const Readiness stable = check_primary();
   if (!stable.ready && !stable.for_good) {
-    co_await wait_for("primary", stable, primary_progress,
+    co_await wait_for(in.memory.primary, stable,
                       fmt::format("{} not ready: {}", spec().primary_dotted(), stable.text));
     co_return false;
   }
-  const WorkloadView& target = in.seen.target;
-  const int progress = target.updated + target.available;
-  Readiness fresh = readiness(target, spec().target_name, spec().canary_ready_percent,
-                              waited("canary", progress), spec().progress_deadline);
-  if (fresh.ready && target.available == 0) {
-    const bool late = waited("canary", progress) >= spec().progress_deadline;
-    fresh = {false, late, "waiting for rollout to finish: no replica is available"};
-  }
-  if (fresh.ready) {
-    stop_waiting();
-    co_return true;
-  }
+  const Readiness fresh = check_canary();
+  if (fresh.ready) co_return true;
   const std::string text =
       fmt::format("canary deployment {} not ready: {}", spec().target_dotted(), fresh.text);
-  const bool hopeless = co_await wait_for("canary", fresh, progress, text);
+  const bool hopeless = co_await wait_for(in.memory.canary, fresh, text);
   if (hopeless) co_await rollback(fmt::format("progress deadline exceeded {}", text));
   co_return false;
 }

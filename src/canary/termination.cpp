@@ -17,17 +17,11 @@ Plan<bool> Turn::Machine::target_reverted() {
     }
     co_await look();
   }
-  const int progress = in.seen.target.updated + in.seen.target.available;
-  Readiness state = readiness(in.seen.target, spec().target_name, spec().canary_ready_percent,
-                              waited("canary", progress), spec().progress_deadline);
-  if (state.ready && in.seen.target.available == 0 && in.seen.target.replicas > 0) {
-    state = {false, waited("canary", progress) >= spec().progress_deadline,
-             "waiting for rollout to finish: no replica is available"};
-  }
+  const Readiness state = check_canary();
   if (state.ready) co_return true;
   const std::string text =
       fmt::format("canary deployment {} not ready: {}", spec().target_dotted(), state.text);
-  const bool hopeless = co_await wait_for("canary", state, progress, text);
+  const bool hopeless = co_await wait_for(in.memory.canary, state, text);
   if (!hopeless) co_return false;
   co_await report(fmt::format("canary not ready during finalizing, giving up: {}", text));
   co_return true;

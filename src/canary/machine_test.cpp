@@ -1,0 +1,461 @@
+#include "canary/machine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "canary/model_world.h"
+
+namespace serin::canary {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+Spec podinfo() {
+  Spec spec;
+  spec.name = spec.target_name = spec.service.name = "podinfo";
+  spec.ns = "test";
+  spec.uid = "11111111-2222-3333-4444-555555555555";
+  spec.target_kind = "Deployment";
+  spec.service.port = 9898;
+  spec.interval = 10s;
+  spec.threshold = 3;
+  spec.step_weight = 20;
+  spec.max_weight = 60;
+  spec.progress_deadline = 60s;
+  Webhook acceptance;
+  acceptance.name = "acceptance-test";
+  acceptance.type = HookType::pre_rollout;
+  Webhook load;
+  load.name = "load-test";
+  spec.webhooks = {acceptance, load};
+  return spec;
+}
+
+/// A bootstrapped canary at rest on revision A.
+ModelWorld initialized(Spec spec = podinfo()) {
+  ModelWorld world(std::move(spec));
+  world.settle();
+  world.events.clear();
+  world.actions = 0;
+  return world;
+}
+
+TEST(Machine, Bootstraps) {
+  ModelWorld world(podinfo());
+  world.settle();
+  EXPECT_EQ(world.status.phase, Phase::initialized);
+  EXPECT_EQ(world.status.last_applied, "A");
+  EXPECT_EQ(world.status.last_promoted, "A");
+  EXPECT_EQ(world.routes, (Routes{100, 0}));
+  EXPECT_EQ(world.target.wanted, 0);
+  EXPECT_EQ(world.primary.ready, 2);
+  EXPECT_THAT(world.texts(), ElementsAre("Initialization done! podinfo.test"));
+  EXPECT_THAT(world.violations, IsEmpty());
+}
+
+TEST(Machine, Promotes) {
+  ModelWorld world = initialized();
+  world.push("B");
+  world.settle();
+  EXPECT_THAT(
+      world.texts(),
+      ElementsAre("New revision detected! Scaling up podinfo.test",
+                  "Starting canary analysis for podinfo.test", "Pre-rollout check acceptance-test passed",
+                  "Advance podinfo.test canary weight 20", "Advance podinfo.test canary weight 40",
+                  "Advance podinfo.test canary weight 60",
+                  "Copying podinfo.test template spec to podinfo-primary.test",
+                  "Routing all traffic to primary", "Promotion completed! Scaling down podinfo.test"));
+  EXPECT_EQ(world.status.phase, Phase::succeeded);
+  EXPECT_EQ(world.status.last_promoted, "B");
+  EXPECT_EQ(world.primary.revision, "B");
+  EXPECT_EQ(world.routes, (Routes{100, 0}));
+  EXPECT_EQ(world.target.wanted, 0);
+  EXPECT_THAT(world.violations, IsEmpty());
+}
+
+TEST(Machine, RollsBackAtTheThreshold) {
+  ModelWorld world = initialized();
+  world.check = [] { return "Halt podinfo.test advancement success rate 69.17% < 99%"; };
+  world.push("B");
+  world.settle();
+  const std::string halt = "Halt podinfo.test advancement success rate 69.17% < 99%";
+  EXPECT_THAT(world.texts(),
+              ElementsAre("New revision detected! Scaling up podinfo.test",
+                          "Starting canary analysis for podinfo.test",
+                          "Pre-rollout check acceptance-test passed", "Advance podinfo.test canary weight 20",
+                          halt, halt, halt, "Rolling back podinfo.test failed checks threshold reached 3",
+                          "Canary failed! Scaling down podinfo.test"));
+  EXPECT_EQ(world.status.phase, Phase::failed);
+  EXPECT_EQ(world.status.last_applied, "B");
+  EXPECT_EQ(world.status.last_promoted, "A");
+  EXPECT_EQ(world.primary.revision, "A");
+  EXPECT_THAT(world.violations, IsEmpty());
+}
+
+TEST(Machine, RestartsForANewerRevision) {
+  ModelWorld world = initialized();
+  world.push("B");
+  world.before = [&](const Action& action) {
+    const auto* set = std::get_if<SetRoutes>(&action);
+    if (set && set->routes.canary == 40 && world.target.revision == "B") world.push("C");
+  };
+  world.settle();
+  EXPECT_TRUE(world.saw("New revision detected! Restarting analysis for podinfo.test"));
+  EXPECT_EQ(world.primary.revision, "C");
+  EXPECT_EQ(world.status.last_promoted, "C");
+  EXPECT_THAT(world.violations, IsEmpty());
+}
+
+// Probe 1: the promoted revision is broken as primary; then the fix is pushed.
+TEST(Machine, AFailedPromotionKeepsServingAndLetsTheFixPass) {
+  ModelWorld world = initialized();
+  world.push("broken-as-primary-B");
+  world.settle();
+  EXPECT_TRUE(world.saw("Promotion of podinfo.test failed, primary not ready"));
+  EXPECT_EQ(world.status.phase, Phase::failed);
+  EXPECT_EQ(world.primary.revision, "A") << "the primary has its previous template back";
+  EXPECT_EQ(world.routes, (Routes{100, 0}));
+  world.push("C");
+  world.settle();
+  EXPECT_EQ(world.status.phase, Phase::succeeded);
+  EXPECT_EQ(world.primary.revision, "C");
+  EXPECT_THAT(world.violations, IsEmpty());
+}
+
+// Probe 2 and scenario 36.
+TEST(Machine, NothingStartsWhileThePrimaryIsScaledToZero) {
+  ModelWorld world = initialized();
+  world.primary.wanted = world.primary.ready = 0;
+  world.push("B");
+  world.settle(1min);
+  EXPECT_TRUE(world.saw("halt podinfo.test advancement: primary deployment is scaled to zero"));
+  EXPECT_EQ(world.status.phase, Phase::initialized);
+  world.primary.wanted = 2;
+  world.settle();
+  EXPECT_EQ(world.primary.revision, "B");
+}
+
+// Probe 3 and scenario 17.
+TEST(Machine, ARevisionPushedWhileThePrimaryIsUnreadyIsNotForgotten) {
+  ModelWorld world = initialized();
+  world.check = [] { return "Halt"; };
+  world.push("B");
+  world.settle();
+  ASSERT_EQ(world.status.phase, Phase::failed);
+  world.check = [] { return ""; };
+  world.primary.ready = 1;
+  world.push("C");
+  world.settle();
+  EXPECT_EQ(world.status.phase, Phase::succeeded);
+  EXPECT_EQ(world.status.last_promoted, "C");
+}
+
+// Probe 4, scenarios 26 and 27.
+TEST(Machine, StepsNeverJump) {
+  Spec spec = podinfo();
+  spec.step_weight = 0;
+  spec.step_weights = {1, 5, 10, 50};
+  struct Case {
+    int weight, next;
+  };
+  for (const auto& [weight, next] :
+       {Case{0, 1}, Case{1, 5}, Case{2, 5}, Case{7, 10}, Case{10, 50}, Case{50, 50}, Case{93, 93}}) {
+    EXPECT_EQ(next_weight(spec, weight), next) << weight;
+  }
+  spec = podinfo();
+  spec.max_weight = 50;
+  for (const auto& [weight, next] : {Case{0, 20}, Case{40, 50}, Case{50, 50}, Case{60, 60}}) {
+    EXPECT_EQ(next_weight(spec, weight), next) << weight;
+  }
+}
+
+// Probe 5 and scenario 16.
+TEST(Machine, RevertingToThePromotedRevisionCancelsTheRun) {
+  ModelWorld world = initialized();
+  const std::string id = world.primary.id;
+  world.push("B");
+  world.before = [&](const Action& action) {
+    const auto* set = std::get_if<SetRoutes>(&action);
+    if (set && set->routes.canary == 40) world.push("A");
+  };
+  world.settle();
+  EXPECT_TRUE(world.saw("Promoted revision restored! Cancelling analysis for podinfo.test"));
+  EXPECT_EQ(world.status.phase, Phase::succeeded);
+  EXPECT_EQ(world.status.last_applied, "A");
+  EXPECT_EQ(world.status.last_promoted, "A");
+  EXPECT_EQ(world.primary.id, id) << "the primary was not touched";
+  EXPECT_EQ(world.target.wanted, 0);
+  EXPECT_FALSE(world.saw("Copying"));
+  EXPECT_THAT(world.violations, IsEmpty());
+}
+
+// Probe 6 and scenario 14: C arrives after the copy.
+TEST(Machine, ARevisionPushedWhilePromotingGetsNoTrafficUnanalysed) {
+  ModelWorld world = initialized();
+  world.push("B");
+  bool pushed = false;
+  world.before = [&](const Action& action) {
+    if (!pushed && std::holds_alternative<Promote>(action)) return;
+    if (!pushed && world.status.phase == Phase::promoting && world.primary.revision == "B") {
+      pushed = true;
+      world.push("C");
+    }
+  };
+  world.settle();
+  ASSERT_TRUE(pushed);
+  EXPECT_EQ(world.status.last_promoted, "C");
+  EXPECT_EQ(world.primary.revision, "C");
+  int starts = 0;
+  for (const std::string& text : world.texts()) starts += text.starts_with("Starting canary analysis");
+  EXPECT_EQ(starts, 2);
+  EXPECT_THAT(world.violations, IsEmpty());
+}
+
+// Probe 9 and scenario 15: the target changes while the promotion gate is answering.
+TEST(Machine, OnlyTheAnalysedTemplateIsPromoted) {
+  Spec spec = podinfo();
+  Webhook gate;
+  gate.name = "gate";
+  gate.type = HookType::confirm_promotion;
+  spec.webhooks.push_back(gate);
+  ModelWorld world = initialized(spec);
+  world.push("B");
+  std::vector<std::string> promoted;
+  world.answer = [&](const Webhook& hook) {
+    if (hook.name == "gate" && world.target.revision == "B") world.push("C");
+    return std::string();
+  };
+  world.before = [&](const Action& action) {
+    if (const auto* copy = std::get_if<Promote>(&action)) promoted.push_back(copy->revision);
+  };
+  world.settle();
+  EXPECT_THAT(promoted, ElementsAre("C"));
+  EXPECT_TRUE(world.saw("Restarting analysis"));
+}
+
+// Probe 10: a canary that never becomes ready.
+TEST(Machine, ADeadlineRollbackSaysSo) {
+  ModelWorld world = initialized();
+  world.push("B", true);
+  world.settle();
+  EXPECT_EQ(world.status.phase, Phase::failed);
+  EXPECT_TRUE(world.saw(
+      "Rolling back podinfo.test progress deadline exceeded canary deployment podinfo.test not ready"));
+  EXPECT_TRUE(world.saw("Canary failed! Scaling down podinfo.test"));
+  EXPECT_THAT(world.violations, IsEmpty());
+}
+
+// Scenario 18.
+TEST(Machine, AfterAFailureTheSameImageIsTriedAgainOnlyAfterARevert) {
+  ModelWorld world = initialized();
+  world.check = [] { return "Halt"; };
+  world.push("B");
+  world.settle();
+  world.events.clear();
+  world.push("A");
+  world.settle();
+  EXPECT_THAT(world.texts(), IsEmpty());
+  world.push("B");
+  world.settle();
+  EXPECT_TRUE(world.saw("New revision detected! Scaling up podinfo.test"));
+}
+
+// Scenario 20.
+TEST(Machine, AChangedConfigIsARevision) {
+  ModelWorld world = initialized();
+  world.configs = {{"configmap/podinfo-config", "f234cb93c08ad64e"}};
+  world.settle();
+  EXPECT_EQ(world.status.phase, Phase::succeeded);
+  EXPECT_EQ(world.status.tracked_configs, world.configs);
+  EXPECT_TRUE(world.saw("Promotion completed!"));
+}
+
+// Scenario 40.
+TEST(Machine, ATargetScaledUpAtRestIsScaledDownAgain) {
+  ModelWorld world = initialized();
+  world.target.wanted = 3;
+  world.settle();
+  EXPECT_EQ(world.target.wanted, 0);
+  EXPECT_THAT(world.texts(), IsEmpty());
+}
+
+// Scenario 43.
+TEST(Machine, DeletionLeavesTheWorkloadServing) {
+  for (const bool in_run : {false, true}) {
+    ModelWorld world = initialized();
+    if (in_run) {
+      world.push("B");
+      world.settle(15s);
+      ASSERT_EQ(world.status.phase, Phase::progressing);
+    }
+    world.deleting = true;
+    world.settle();
+    EXPECT_TRUE(world.gone);
+    EXPECT_EQ(world.target.ready, 2);
+    EXPECT_TRUE(world.saw("Terminated canary podinfo.test"));
+    EXPECT_THAT(world.violations, IsEmpty());
+  }
+}
+
+TEST(Machine, DeletionEndsWithoutATarget) {
+  ModelWorld world = initialized();
+  world.target = {};
+  world.deleting = true;
+  world.settle();
+  EXPECT_TRUE(world.gone);
+}
+
+// Scenario 46.
+TEST(Machine, ABrokenBootstrapIsMendedByACorrectedTarget) {
+  ModelWorld world(podinfo());
+  world.push("broken", true);
+  world.settle(2min);
+  EXPECT_EQ(world.status.phase, Phase::initializing);
+  EXPECT_EQ(world.target.wanted, 2) << "the user's pods stay";
+  world.push("A");
+  world.settle();
+  EXPECT_EQ(world.status.phase, Phase::initialized);
+  EXPECT_EQ(world.primary.revision, "A");
+}
+
+// Scenario 47.
+TEST(Machine, SuspendedMeansNothingHappens) {
+  ModelWorld world = initialized();
+  world.spec.suspend = true;
+  world.push("B");
+  world.settle();
+  EXPECT_THAT(world.texts(), ElementsAre("skipping canary run as object is suspended"));
+  world.spec.suspend = false;
+  world.settle();
+  EXPECT_EQ(world.status.last_promoted, "B");
+}
+
+TEST(Machine, SkippedAnalysisWaitsForThePrimary) {
+  Spec spec = podinfo();
+  spec.skip_analysis = true;
+  ModelWorld world = initialized(spec);
+  world.push("B");
+  world.settle();
+  EXPECT_THAT(world.texts(),
+              ElementsAre("New revision detected! Scaling up podinfo.test",
+                          "Copying podinfo.test template spec to podinfo-primary.test",
+                          "Promotion completed! Canary analysis was skipped for podinfo.test"));
+  EXPECT_EQ(world.primary.revision, "B");
+}
+
+/// Plays a story with the controller killed after its n-th action, for every n, and wants the same end.
+template <class Story, class Check>
+void survives_a_crash_anywhere(Story story, Check check) {
+  ModelWorld calm = story(-1);
+  check(calm);
+  ASSERT_GT(calm.actions, 10);
+  for (int n = 0; n < calm.actions; ++n) {
+    SCOPED_TRACE(testing::Message() << "killed after action " << n);
+    ModelWorld world = story(n);
+    check(world);
+    EXPECT_THAT(world.violations, IsEmpty());
+  }
+}
+
+// Scenarios 5 and 6, probe 7.
+TEST(Crash, APromotionEndsTheSame) {
+  survives_a_crash_anywhere(
+      [](int crash_at) {
+        ModelWorld world = initialized();
+        world.crash_at = crash_at;
+        int copies = 0;
+        world.before = [&copies, id = std::string(), &world](const Action& action) mutable {
+          const auto* copy = std::get_if<Promote>(&action);
+          if (copy && copy->id != world.primary.id) ++copies;
+        };
+        world.push("B");
+        world.settle();
+        world.before = nullptr;
+        EXPECT_EQ(copies, 1) << "the primary was rolled more than once";
+        return world;
+      },
+      [](const ModelWorld& world) {
+        EXPECT_EQ(world.status.phase, Phase::succeeded);
+        EXPECT_EQ(world.status.last_promoted, "B");
+        EXPECT_EQ(world.primary.revision, "B");
+        EXPECT_EQ(world.target.wanted, 0);
+        EXPECT_EQ(world.routes, (Routes{100, 0}));
+      });
+}
+
+TEST(Crash, ARollbackEndsTheSame) {
+  survives_a_crash_anywhere(
+      [](int crash_at) {
+        ModelWorld world = initialized();
+        world.crash_at = crash_at;
+        world.check = [] { return "Halt"; };
+        world.push("B");
+        world.settle();
+        return world;
+      },
+      [](const ModelWorld& world) {
+        EXPECT_EQ(world.status.phase, Phase::failed);
+        EXPECT_EQ(world.status.last_applied, "B");
+        EXPECT_EQ(world.primary.revision, "A");
+        EXPECT_EQ(world.target.wanted, 0);
+        EXPECT_EQ(world.routes, (Routes{100, 0}));
+      });
+}
+
+TEST(Crash, ABootstrapEndsTheSame) {
+  survives_a_crash_anywhere(
+      [](int crash_at) {
+        ModelWorld world(podinfo());
+        world.crash_at = crash_at;
+        world.settle();
+        return world;
+      },
+      [](const ModelWorld& world) {
+        EXPECT_EQ(world.status.phase, Phase::initialized);
+        EXPECT_EQ(world.status.last_promoted, "A");
+        EXPECT_EQ(world.primary.revision, "A");
+        EXPECT_EQ(world.target.wanted, 0);
+      });
+}
+
+// Probe 8: killed on the way of a promotion whose primary is broken.
+TEST(Crash, AFailedPromotionEndsTheSame) {
+  survives_a_crash_anywhere(
+      [](int crash_at) {
+        ModelWorld world = initialized();
+        world.crash_at = crash_at;
+        world.push("broken-as-primary-B");
+        world.settle();
+        return world;
+      },
+      [](const ModelWorld& world) {
+        EXPECT_EQ(world.status.phase, Phase::failed);
+        EXPECT_EQ(world.primary.revision, "A");
+        EXPECT_EQ(world.primary.ready, 2);
+        EXPECT_EQ(world.routes, (Routes{100, 0}));
+      });
+}
+
+TEST(Crash, ADeletionEndsTheSame) {
+  survives_a_crash_anywhere(
+      [](int crash_at) {
+        ModelWorld world = initialized();
+        world.push("B");
+        world.settle(15s);
+        world.crash_at = world.actions + crash_at;
+        const int start = world.actions;
+        world.deleting = true;
+        world.settle();
+        world.actions -= start - 12;  // the story counts its own actions, and some must remain
+        return world;
+      },
+      [](const ModelWorld& world) {
+        EXPECT_TRUE(world.gone);
+        EXPECT_EQ(world.target.ready, 2);
+      });
+}
+
+}  // namespace
+}  // namespace serin::canary
