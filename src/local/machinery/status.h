@@ -11,6 +11,9 @@ namespace serin::local {
 
 using base::Json;
 
+/// The text in double quotes, as Go's %q prints it.
+std::string go_quoted(std::string_view text);
+
 /// One thing wrong with one field, with the texts of the API server.
 struct FieldError {
   std::string reason;   ///< FieldValueInvalid, FieldValueRequired, FieldValueNotSupported, ...

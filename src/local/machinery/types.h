@@ -87,7 +87,7 @@ struct Decoded {
 StatusResult<Decoded> decode(std::string_view json_text, const Type& type, std::string_view version,
                              std::string_view kind, FieldValidation validation);
 /// The same for an object at hand (the result of a patch, YAML): duplicates can't be seen any more.
-StatusResult<Decoded> decode(Json object, const Type& type, std::string_view version, std::string_view kind,
-                             FieldValidation validation);
+StatusResult<Decoded> decode_object(Json object, const Type& type, std::string_view version,
+                                    std::string_view kind, FieldValidation validation);
 
 }  // namespace serin::local
