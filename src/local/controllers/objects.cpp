@@ -135,6 +135,13 @@ int to_int(const Json& value, int otherwise) {
   return static_cast<int>(value.int_or(otherwise));
 }
 
+std::int64_t version_number(const Json& object) {
+  std::int64_t number = 0;
+  const std::string& text = object.get("metadata", "resourceVersion").str();
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
 int resolve_int_or_percent(const Json& value, int total, bool round_up) {
   const int number = to_int(value, 0);
   if (!value.is_string() || !value.str().ends_with('%')) return number;

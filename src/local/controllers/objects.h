@@ -48,6 +48,8 @@ Objects claim(const kube::Resource& owner_resource, const Json& owner, const kub
 /// maxSurge, maxUnavailable: a number, or a percentage of `total`.
 int resolve_int_or_percent(const Json& value, int total, bool round_up);
 int to_int(const Json& value, int otherwise);
+/// A resourceVersion as a number (this API server counts); 0 if it is none.
+std::int64_t version_number(const Json& object);
 /// Sets status.<key> as Go's omitempty does: a zero is left out.
 void set_unless_zero(Json& object, std::string_view key, std::int64_t value);
 std::string time_text(base::WallTime time);
