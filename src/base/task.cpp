@@ -128,6 +128,23 @@ struct TaskGroup::State {
   }
 };
 
+namespace {
+
+/// Asio suspends once more after a task that never did; were the task cancelled meanwhile (by itself, say, in
+/// ending its group), that suspension would throw where nobody catches.
+Task<void> end_uncancelled(Task<void> task) {
+  std::exception_ptr error;
+  try {
+    co_await std::move(task);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  if (error) std::rethrow_exception(error);
+}
+
+}  // namespace
+
 TaskGroup::TaskGroup(Executor executor) : state_(std::make_shared<State>(std::move(executor))) {}
 
 TaskGroup::~TaskGroup() {
@@ -136,7 +153,7 @@ TaskGroup::~TaskGroup() {
 
 void TaskGroup::spawn(Task<void> task) {
   const auto self = state_->signals.emplace(state_->signals.end());
-  asio::co_spawn(state_->executor, std::move(task),
+  asio::co_spawn(state_->executor, end_uncancelled(std::move(task)),
                  asio::bind_cancellation_slot(self->slot(), [state = state_, self](std::exception_ptr error) {
                    state->ended(self, std::move(error));
                  }));

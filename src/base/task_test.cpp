@@ -58,6 +58,25 @@ TEST(TaskGroup, CancelsAndJoins) {
   run(cancels_and_joins);
 }
 
+Task<void> cancel_own_group(TaskGroup* group) {
+  group->cancel();
+  co_return;
+}
+
+Task<void> cancelled_by_a_task_that_never_suspends(asio::io_context& context) {
+  SystemClock clock;
+  int ended = 0;
+  TaskGroup group(context.get_executor());
+  group.spawn(sleep_then_count(&clock, 1h, &ended));
+  group.spawn(cancel_own_group(&group));
+  co_await group.join();
+  EXPECT_EQ(ended, 0);
+}
+
+TEST(TaskGroup, ATaskMayCancelItsGroupBeforeItSuspends) {
+  run(cancelled_by_a_task_that_never_suspends);
+}
+
 Task<void> reports_failure(asio::io_context& context) {
   SystemClock clock;
   int ended = 0;
