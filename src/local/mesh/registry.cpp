@@ -152,6 +152,7 @@ void Registry::print_transports(const Pod& pod, std::string& out) {
   for (const Family& family : families) {
     head(out, family.name, family.type, family.help);
     for (const auto& [labels, series] : pod.transports) {
+      if (series->opened_ == 0) continue;
       fmt::format_to(end, "{}{{{}}} {}\n", family.name, labels, (*series).*family.value);
     }
   }
@@ -172,7 +173,9 @@ std::string Registry::page(const kube::ObjectRef& ref) const {
            !entry.second->responses_.empty();
   });
   if (any_http) print_http(pod->second, out);
-  if (!pod->second.transports.empty()) print_transports(pod->second, out);
+  const bool any_transport = std::ranges::any_of(pod->second.transports,
+                                                 [](const auto& entry) { return entry.second->opened_ > 0; });
+  if (any_transport) print_transports(pod->second, out);
   return out;
 }
 
