@@ -107,8 +107,9 @@ Task<Result<T>> with_deadline(Clock& clock, MonoTime deadline, Task<Result<T>> t
   auto value = std::make_shared<std::optional<Result<T>>>();
   Task<void> stored = detail::store(std::move(task), value);
   const bool in_time = co_await run_until(clock, deadline, std::move(stored));
-  if (!in_time || !value->has_value()) co_return fail(Errc::timeout, std::move(timeout_text));
-  co_return std::move(**value);
+  std::optional<Result<T>>& result = *value;
+  if (!in_time || !result) co_return fail(Errc::timeout, std::move(timeout_text));
+  co_return *std::move(result);
 }
 
 }  // namespace serin::base

@@ -236,8 +236,9 @@ Task<Result<Response>> HttpClient::collect(Request request, ExchangeOptions opti
   for (;;) {
     auto piece = co_await answer->body->read();
     if (!piece) co_return base::fail(piece.error());
-    if (!*piece) break;
-    response.body += **piece;
+    const std::optional<std::string>& bytes = *piece;
+    if (!bytes) break;
+    response.body += *bytes;
     if (response.body.size() > options.body_max) {
       co_return base::fail(Errc::rejected,
                            fmt::format("the answer's body is larger than {} bytes", options.body_max));

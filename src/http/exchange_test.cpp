@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 #include <zlib.h>
 
-#include "http/loopback_fixture.h"
+#include "http/loopback_for_tests.h"
 
 namespace serin::http {
 namespace {

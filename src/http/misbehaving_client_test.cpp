@@ -3,7 +3,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
-#include "http/loopback_fixture.h"
+#include "http/loopback_for_tests.h"
 
 namespace serin::http {
 namespace {

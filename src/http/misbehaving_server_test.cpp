@@ -6,7 +6,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
-#include "http/loopback_fixture.h"
+#include "http/loopback_for_tests.h"
 
 namespace serin::http {
 namespace {
@@ -194,14 +194,14 @@ Task<void> refused(Loopback& loop) {
   EXPECT_EQ(response.error(), (base::Error{Errc::unavailable,
                                            "Post \"http://me:xxxxx@127.0.0.1:1/hook\": dial tcp 127.0.0.1:1: "
                                            "connect: connection refused"}));
-  url.host = "no-such-host.invalid";
+  url.host = std::string(64, 'x') + ".invalid";  // no name server is asked: a label has 63 characters at most
   const Result<Response> unknown = co_await loop.client->send({.url = url}, {});
   EXPECT_FALSE(unknown);
   if (unknown) co_return;
-  EXPECT_EQ(unknown.error().code, Errc::unavailable);
-  EXPECT_TRUE(unknown.error().message.starts_with(
-      "Get \"http://me:xxxxx@no-such-host.invalid:1/hook\": dial tcp: lookup no-such-host.invalid"))
-      << unknown.error().message;
+  EXPECT_EQ(unknown.error(),
+            (base::Error{Errc::unavailable, fmt::format("Get \"http://me:xxxxx@{}:1/hook\": dial tcp: lookup "
+                                                        "{}: no such host",
+                                                        url.host, url.host)}));
 }
 
 TEST(Client, NamesWhatCouldNotBeReached) {
