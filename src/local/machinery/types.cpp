@@ -18,6 +18,13 @@ std::string member_path(std::string_view path, std::string_view key) {
   return path.empty() ? std::string(key) : fmt::format("{}.{}", path, key);
 }
 
+/// Objects; and custom types that should be no objects: whatever stands in one there is unknown to the
+/// schema.
+bool knows_all_members(const Type& type) {
+  return type.kind == Kind::object ||
+         (type.go_name.empty() && type.kind != Kind::any && type.kind != Kind::map);
+}
+
 void find_unknown(const Json& value, const Type& type, const std::string& path,
                   std::vector<std::string>& found) {
   if (type.kind == Kind::array && type.element) {
@@ -30,7 +37,7 @@ void find_unknown(const Json& value, const Type& type, const std::string& path,
       find_unknown(member.value, *type.element, member_path(path, member.key), found);
     }
   }
-  if (type.kind != Kind::object) return;
+  if (!knows_all_members(type)) return;
   for (const Json::Member& member : value.members()) {
     const Type::Field* field = type.field(member.key);
     if (field) {
@@ -205,7 +212,7 @@ void prune(Json& object, const Type& type) {
   if (type.kind == Kind::map && type.element) {
     for (Json::Member& member : object.make_object()) prune(member.value, *type.element);
   }
-  if (type.kind != Kind::object) return;
+  if (!knows_all_members(type)) return;
   std::vector<std::string> unknown;
   for (Json::Member& member : object.make_object()) {
     if (const Type::Field* field = type.field(member.key)) {
