@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/random.h"
+
 namespace serin::http {
 namespace {
 
@@ -117,6 +119,38 @@ TEST(ResponseParser, NoticesACutOffMessage) {
     const auto ended = parser->end();
     ASSERT_FALSE(ended) << bytes;
     EXPECT_EQ(ended.error().text, "unexpected EOF");
+  }
+}
+
+/// Damages valid messages in every way chance finds: whatever comes out, the parser ends or asks for more,
+/// and keeps no more than it may.
+TEST(Parser, SurvivesDamagedMessages) {
+  const std::vector<std::string> seeds = {
+      "POST /a?b=c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5;e=1\r\nhello\r\n0\r\nT: "
+      "t\r\n\r\n",
+      "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nConnection: close, x\r\n\r\nhello",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\nX: a\r\n "
+      "folded\r\n\r\nA\r\n0123456789\r\n0\r\n\r\n"};
+  constexpr std::string_view alphabet = "\r\n :;,0159afAF=\t\"\0\x7f\xff";
+  base::Random random(20261123);
+  for (int round = 0; round < 20'000; ++round) {
+    std::string bytes = seeds[random.below(seeds.size())];
+    for (std::uint64_t changes = 1 + random.below(4); changes > 0; --changes) {
+      const std::size_t at = random.below(bytes.size());
+      const char c = alphabet[random.below(alphabet.size())];
+      if (random.below(3) == 0)
+        bytes.insert(at, 1 + random.below(3), c);
+      else if (random.below(2) == 0)
+        bytes.erase(at, 1 + random.below(3));
+      else
+        bytes[at] = c;
+    }
+    const ParserLimits limits{.header_max = 200, .body_max = 50};
+    const auto parser = round % 2 == 0 ? MessageParser::for_request(limits)
+                                       : MessageParser::for_response(limits, round % 3 == 0);
+    const auto fed = feed(parser.get(), bytes, 1 + random.below(bytes.size()));
+    if (fed && !parser->done()) (void)parser->end();
+    EXPECT_LE(parser->body.size(), 50u) << bytes;
   }
 }
 

@@ -2,9 +2,10 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
+
+#include "base/base64.h"
 
 namespace serin::http {
 
@@ -73,12 +74,7 @@ std::string http_date(base::WallTime time) {
 }
 
 std::string basic_authorization(std::string_view userinfo) {
-  std::string encoded(4 * ((userinfo.size() + 2) / 3) + 1, '\0');  // with EVP's final zero
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded.data()),
-                                   reinterpret_cast<const unsigned char*>(userinfo.data()),
-                                   static_cast<int>(userinfo.size()));
-  encoded.resize(static_cast<std::size_t>(size));
-  return "Basic " + encoded;
+  return "Basic " + base::base64_encode(userinfo);
 }
 
 bool has_token(std::string_view list, std::string_view token) {
