@@ -1,0 +1,115 @@
+#include "controller/actor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace serin::controller {
+namespace {
+
+constexpr std::string_view finalizer = "finalizer.flagger.app";
+
+bool has_finalizer(const Json& canary) {
+  const auto& finalizers = canary.get("metadata", "finalizers").items();
+  return std::ranges::find(finalizers, Json(finalizer)) != finalizers.end();
+}
+
+}  // namespace
+
+Actor::Actor(Shared& shared, kube::ObjectRef ref, canary::SpecDefaults defaults, base::Executor executor)
+    : shared_(shared), ref_(std::move(ref)), defaults_(defaults), wakeup_(std::move(executor)) {}
+
+std::string Actor::target() const {
+  return spec_.target_kind + "/" + spec_.target_name;
+}
+
+void Actor::set_conflict(std::string text) {
+  if (std::exchange(conflict_, text) != text) notify();
+}
+
+bool Actor::depends_on(const kube::Resource& resource, const std::string& name) const {
+  namespace resources = kube::resources;
+  if (resource == resources::canaries) return name == ref_.name;
+  if (resource == resources::deployments) return name == spec_.target_name || name == spec_.primary_name();
+  if (resource == resources::services) {
+    return name == spec_.service.name || name == spec_.service.name + "-primary" ||
+           name == spec_.service.name + "-canary";
+  }
+  if (resource == resources::trafficsplits_v1alpha1) return name == spec_.service.name;
+  if (resource == resources::hpas) {
+    return spec_.autoscaler &&
+           (name == spec_.autoscaler->name || name == spec_.autoscaler->name + "-primary");
+  }
+  return configs_.contains(resource.plural + "/" + name);
+}
+
+base::Task<void> Actor::run() {
+  while (true) {
+    const World::Value canary = shared_.world.find(kube::resources::canaries, ref_);
+    if (!canary) {
+      shared_.meter.gone(spec_);
+      co_return;
+    }
+    co_await turn(canary);
+    if (wake_) {
+      co_await wakeup_.wait_until(shared_.clock, *wake_);
+    } else {
+      co_await wakeup_.wait();
+    }
+  }
+}
+
+/// Deletion must find the workload serving, with revertOnDeletion or without (docs/differences.md), and
+/// without a finalizer the Canary's objects would be collected before anybody can see to that.
+base::Task<bool> Actor::ensure_finalizer(World::Value canary) {
+  if (kube::is_being_deleted(*canary) || has_finalizer(*canary)) co_return true;
+  Json object = *canary;
+  object.set("metadata", "finalizers").push_back(finalizer);
+  base::Result<Json> written =
+      co_await shared_.world.api().replace(kube::resources::canaries, std::move(object), "", {});
+  if (written) shared_.world.wrote(kube::resources::canaries, std::move(*written));
+  co_return written.has_value();
+}
+
+base::Task<void> Actor::turn(World::Value found) {
+  canary::ReadSpec read = canary::read_spec(*found, defaults_);
+  spec_ = read.spec;
+  const base::Result<canary::Status> status = canary::read_status(*found);
+  if (!status) read.problems.push_back(status.error().message);
+  if (!conflict_.empty()) read.problems.push_back(conflict_);
+  if (!spec_.suspend && read.problems.empty()) {
+    const bool kept = co_await ensure_finalizer(found);
+    if (!kept) {
+      wake_ = shared_.clock.now() + std::chrono::seconds(1);
+      co_return;
+    }
+    found = shared_.world.find(kube::resources::canaries, ref_);
+    if (!found) co_return;
+  }
+  Effects effects(shared_, spec_, found);
+  canary::Input input;
+  input.spec = spec_;
+  input.problems = std::move(read.problems);
+  input.status = status.value_or(canary::Status{});
+  input.memory = memory_;
+  input.seen = co_await effects.observe();
+  input.deleting = kube::is_being_deleted(*found);
+  input.has_finalizer = has_finalizer(*found);
+  configs_.clear();
+  if (const World::Value target =
+          shared_.world.find(kube::resources::deployments, {ref_.ns, spec_.target_name})) {
+    for (const workload::ConfigRef& config : workload::config_refs(target->get("spec", "template"))) {
+      configs_.insert(resource_of(config).plural + "/" + config.name);
+    }
+  }
+  canary::Turn turn(std::move(input), shared_.clock.now());
+  while (!turn.done()) {
+    canary::Action action = turn.asked();
+    canary::Reply reply = co_await effects.carry_out(std::move(action));
+    turn.reply(std::move(reply), shared_.clock.now());
+  }
+  memory_ = turn.outcome().memory;
+  wake_ = turn.outcome().wake;
+}
+
+}  // namespace serin::controller

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "canary/machine.h"
+#include "controller/effects.h"
+
+namespace serin::controller {
+
+/// One canary in motion: turns, strictly one after the other, whenever something it depends on has changed or
+/// its time has come. Different canaries run side by side.
+class Actor {
+ public:
+  Actor(Shared& shared, kube::ObjectRef ref, canary::SpecDefaults defaults, base::Executor executor);
+
+  /// Until cancelled, or until the Canary is gone.
+  base::Task<void> run();
+  /// Something it depends on may have changed.
+  void notify() { wakeup_.notify(); }
+  /// Why it must not act although its spec is sound; empty: it may.
+  void set_conflict(std::string text);
+  /// What its turns depend on: "deployments.apps/podinfo".
+  [[nodiscard]] bool depends_on(const kube::Resource& resource, const std::string& name) const;
+  [[nodiscard]] const kube::ObjectRef& ref() const { return ref_; }
+  /// "Deployment/podinfo": two canaries with one target is one too many.
+  [[nodiscard]] std::string target() const;
+
+ private:
+  base::Task<void> turn(World::Value canary);
+  base::Task<bool> ensure_finalizer(World::Value canary);
+
+  Shared& shared_;
+  kube::ObjectRef ref_;
+  canary::SpecDefaults defaults_;
+  base::Wakeup wakeup_;
+  canary::Memory memory_;
+  std::optional<base::MonoTime> wake_;
+  canary::Spec spec_;
+  std::set<std::string> configs_;  ///< "configmaps/name" of what the target uses
+  std::string conflict_;
+};
+
+}  // namespace serin::controller

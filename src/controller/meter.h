@@ -1,0 +1,36 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <tuple>
+
+#include "controller/ports.h"
+
+namespace serin::controller {
+
+/// The controller's own metrics in Prometheus' text format (spec 04 §6). `name` and `workload` are the
+/// target's name; series of canaries that are gone go with them.
+class PrometheusMeter final : public Meter {
+ public:
+  PrometheusMeter(std::string version, std::string mesh_provider);
+
+  void status(const canary::Spec& spec, canary::Phase phase) override;
+  void weight(const canary::Spec& spec, canary::Routes routes) override;
+  void outcome(const canary::Spec& spec, const canary::CountOutcome& outcome) override;
+  void gone(const canary::Spec& spec) override;
+  /// The last value of one of a canary's checks.
+  void analysis(const canary::Spec& spec, const std::string& metric, double value);
+  /// One request to the API server.
+  void request(std::string_view verb, std::string_view resource, int status);
+
+  /// The page; `counts`: canaries by namespace.
+  [[nodiscard]] std::string text(const std::map<std::string, int>& counts) const;
+
+ private:
+  using Labels = std::string;  ///< rendered: name="podinfo",namespace="test"
+  std::string version_, mesh_provider_;
+  std::map<Labels, double> status_, weight_, analysis_;
+  std::map<Labels, std::int64_t> successes_, failures_, requests_;
+};
+
+}  // namespace serin::controller

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <string>
+
+#include "base/task.h"
+#include "canary/action.h"
+#include "canary/spec.h"
+
+namespace serin::controller {
+
+/// Judges a canary by its metrics.
+class Analyst {
+ public:
+  virtual ~Analyst() = default;
+  /// Whether every metric provider of this canary answers; the error is the event's text.
+  virtual base::Task<base::Result<void>> check_providers(canary::Spec spec) = 0;
+  /// One pass over the metrics, in order; ends at the first that does not pass.
+  virtual base::Task<canary::CheckReply> evaluate(canary::Spec spec) = 0;
+};
+
+/// Calls webhooks.
+class Caller {
+ public:
+  virtual ~Caller() = default;
+  virtual base::Task<base::Result<void>> call(canary::Spec spec, canary::CallHook call) = 0;
+};
+
+/// Tells people: Kubernetes Events, event webhooks, the log. Never waits and never fails.
+class Announcer {
+ public:
+  virtual ~Announcer() = default;
+  virtual void announce(const base::Json& canary, const canary::Spec& spec,
+                        const canary::Announce& event) = 0;
+  virtual void note(const canary::Spec& spec, const canary::Note& note) = 0;
+};
+
+/// Counts what happens to canaries, for /metrics (spec 04 §6).
+class Meter {
+ public:
+  virtual ~Meter() = default;
+  virtual void status(const canary::Spec& spec, canary::Phase phase) = 0;
+  virtual void weight(const canary::Spec& spec, canary::Routes routes) = 0;
+  virtual void outcome(const canary::Spec& spec, const canary::CountOutcome& outcome) = 0;
+  virtual void gone(const canary::Spec& spec) = 0;
+};
+
+}  // namespace serin::controller

@@ -1,0 +1,101 @@
+#include "controller/world.h"
+
+#include <charconv>
+
+namespace serin::controller {
+namespace {
+
+/// Resource versions grow; they compare as numbers (Kubernetes API concepts, "resource versions").
+std::uint64_t version_of(const Json& object) {
+  const std::string& text = object.get("metadata", "resourceVersion").str();
+  std::uint64_t version = 0;
+  std::from_chars(text.data(), text.data() + text.size(), version);
+  return version;
+}
+
+/// What no decision looks at and would only be held in memory.
+void prune_status(Json& object) {
+  object.erase("status");
+}
+
+}  // namespace
+
+World::World(kube::Api& api, base::Clock& clock, base::Random& random, base::Logger log,
+             base::Executor executor, std::string ns)
+    : api_(api), clock_(clock), random_(random), log_(std::move(log)), group_(std::move(executor)) {
+  using namespace kube::resources;
+  const kube::CacheOptions whole{.ns = ns};
+  const kube::CacheOptions without_status{.ns = ns, .prune = prune_status};
+  const kube::CacheOptions metadata{.ns = ns, .metadata_only = true};
+  for (const kube::Resource& resource : {canaries, deployments, trafficsplits_v1alpha1, metric_templates})
+    add(resource, whole);
+  for (const kube::Resource& resource : {services, hpas}) add(resource, without_status);
+  // Secrets stay secret: their contents are only read, and only while a checksum is made, for those in use.
+  for (const kube::Resource& resource : {configmaps, secrets}) add(resource, metadata);
+  if (ns.empty()) add(namespaces, kube::CacheOptions{.metadata_only = true});
+}
+
+void World::add(const kube::Resource& resource, kube::CacheOptions options) {
+  Kind& kind = kinds_[resource.group_resource()];
+  kind.cache = std::make_unique<kube::Cache>(api_, clock_, random_, log_, resource, std::move(options),
+                                             group_.executor());
+  kind.cache->subscribe(
+      [this, resource, &kind](const kube::ObjectRef& ref, const Value&, const Value& after) {
+        const auto written = kind.written.find(ref);
+        if (written != kind.written.end()) {
+          const std::uint64_t ours = written->second ? version_of(*written->second) : 0;
+          if (!after || version_of(*after) >= ours) kind.written.erase(written);
+        }
+        if (listener_) listener_(resource, ref);
+      });
+}
+
+base::Task<void> World::run() {
+  for (auto& [name, kind] : kinds_) group_.spawn(kind.cache->run());
+  co_await group_.join();
+}
+
+base::Task<void> World::wait_synced() {
+  for (auto& [name, kind] : kinds_) {
+    while (!kind.cache->synced() && !kind.cache->status().api_missing) {
+      co_await clock_.sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+}
+
+const World::Kind* World::kind_of(const kube::Resource& resource) const {
+  const auto it = kinds_.find(resource.group_resource());
+  return it == kinds_.end() ? nullptr : &it->second;
+}
+
+World::Value World::find(const kube::Resource& resource, const kube::ObjectRef& ref) const {
+  const Kind* kind = kind_of(resource);
+  if (!kind) return nullptr;
+  const auto written = kind->written.find(ref);
+  return written != kind->written.end() ? written->second : kind->cache->get(ref);
+}
+
+std::vector<World::Value> World::all(const kube::Resource& resource) const {
+  const Kind* kind = kind_of(resource);
+  return kind ? kind->cache->list() : std::vector<Value>();
+}
+
+bool World::offers(const kube::Resource& resource) const {
+  const Kind* kind = kind_of(resource);
+  return kind && !kind->cache->status().api_missing;
+}
+
+void World::wrote(const kube::Resource& resource, Json object) {
+  Kind& kind = kinds_.at(resource.group_resource());
+  const kube::ObjectRef ref = kube::ref_of(object);
+  const Value cached = kind.cache->get(ref);
+  if (cached && version_of(*cached) >= version_of(object)) return;
+  kind.written[ref] = std::make_shared<const Json>(std::move(object));
+}
+
+void World::removed(const kube::Resource& resource, const kube::ObjectRef& ref) {
+  Kind& kind = kinds_.at(resource.group_resource());
+  if (kind.cache->get(ref)) kind.written[ref] = nullptr;
+}
+
+}  // namespace serin::controller
