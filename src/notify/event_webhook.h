@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <string>
+
+#include "base/log.h"
+#include "base/task.h"
+#include "canary/action.h"
+#include "canary/spec.h"
+#include "hooks/caller.h"
+
+namespace serin::notify {
+
+/// The body of an event call (spec 09 §3.1). The hook's own metadata cannot override the event's three keys.
+base::Json event_payload(const canary::Spec& spec, const canary::Webhook& hook, const canary::Announce& event,
+                         const std::string& checksum, base::WallTime now);
+
+/// Sends every event to the webhooks that want it, in order and off the path of the rollout: a dead receiver
+/// delays nothing but its own events. When the queue is full the oldest are dropped, and counted.
+class EventWebhooks {
+ public:
+  /// `default_url`: for canaries without a hook of type event; empty: none (flag -event-webhook).
+  EventWebhooks(hooks::Webhooks& webhooks, base::Clock& clock, base::Logger log, std::string default_url,
+                base::Executor executor, std::size_t queue_max = 1000);
+
+  void send(const canary::Spec& spec, const canary::Announce& event, const std::string& checksum);
+  /// Sends what is queued, until cancelled.
+  base::Task<void> run();
+  /// For shutdown, while run() still runs: true when everything is sent, false at the deadline.
+  base::Task<bool> flush(base::MonoTime deadline);
+  [[nodiscard]] std::size_t dropped() const { return dropped_; }
+
+ private:
+  struct Call {
+    canary::Webhook hook;
+    std::string body;
+    std::string dotted;
+  };
+
+  hooks::Webhooks& webhooks_;
+  base::Clock& clock_;
+  base::Logger log_;
+  std::string default_url_;
+  std::size_t queue_max_;
+  std::deque<Call> queue_;
+  base::Wakeup work_, idle_;
+  bool sending_ = false;
+  std::size_t dropped_ = 0;
+};
+
+}  // namespace serin::notify
