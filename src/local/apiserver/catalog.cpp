@@ -90,10 +90,12 @@ base::Result<void> Catalog::serve(const Json& crd) {
     return served->builtin == nullptr && served->resource.group > crd.get("spec", "group").str();
   });
   all_.insert(place, versions.begin(), versions.end());
+  ++changes_;
   return {};
 }
 
 void Catalog::withdraw(const Json& crd) {
+  ++changes_;
   std::erase_if(all_, [&](const auto& served) { return belongs_to(*served, crd); });
   const auto found =
       collections_.find({crd.get("spec", "group").str(), crd.get("spec", "names", "plural").str()});

@@ -23,6 +23,8 @@ class Catalog {
                                                         std::string_view kind) const;
   /// In the order discovery lists them: built-in first, then custom ones by group.
   [[nodiscard]] const std::vector<std::shared_ptr<const Served>>& all() const { return all_; }
+  /// Counts every change of what is served.
+  [[nodiscard]] std::uint64_t changes() const { return changes_; }
   /// Custom resources as OpenAPI documents need them.
   [[nodiscard]] std::vector<CustomResource> custom() const;
 
@@ -42,6 +44,7 @@ class Catalog {
 
  private:
   std::size_t history_max_;
+  std::uint64_t changes_ = 0;
   std::vector<std::shared_ptr<const Served>> all_;
   std::map<std::pair<std::string, std::string>, std::shared_ptr<Collection>> collections_;
 };
