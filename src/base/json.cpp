@@ -18,7 +18,9 @@ Json::Object::Object(Object&&) noexcept = default;
 Json::Object& Json::Object::operator=(const Object&) = default;
 Json::Object& Json::Object::operator=(Object&&) noexcept = default;
 Json::Object::~Object() = default;
-std::size_t Json::Object::size() const { return members_.size(); }
+std::size_t Json::Object::size() const {
+  return members_.size();
+}
 
 std::vector<Json::Member>::iterator Json::Object::begin() {
   return members_.begin();
