@@ -221,7 +221,7 @@ void write(std::string& out, const Json& value, int indent, int level) {
       out += "null";
       return;
     case Json::Kind::boolean:
-      out += *value.as_bool() ? "true" : "false";
+      out += value.bool_or(false) ? "true" : "false";
       return;
     case Json::Kind::number:
       out += value.number_text();
