@@ -150,6 +150,8 @@ void Controllers::set_up_namespaces() {
         if (kube::is_being_deleted(ns)) view.contents = garbage_.graph().in_namespace(name);
         return reconcile_namespace(ns, view, options_.ca_certificate);
       });
+  // It goes by the graph, which may run ahead of the mirrors; repeating a removal does no harm.
+  setup.has_seen = [](const Expectation&) { return true; };
   setup.contents = [this] {
     std::vector<kube::Resource> kinds;
     for (const auto& [path, one] : graph_mirrors_) {
