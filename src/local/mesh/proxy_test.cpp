@@ -208,10 +208,10 @@ App::Script answering(const std::string& body) {
 class MeshTest : public testing::Test {
  protected:
   // Addresses of this process, so that tests may run side by side.
-  const std::string net_ = std::to_string(::getpid() % 250 + 1);
-  const std::string service_ip_ = "127.96." + net_ + ".1", canary_ip_ = "127.96." + net_ + ".2";
-  const std::string pod_a_ = "127.44." + net_ + ".1", pod_b_ = "127.44." + net_ + ".2",
-                    caller_ = "127.44." + net_ + ".9";
+  const std::string net_ =
+      "127." + std::to_string(97 + ::getpid() / 250 % 100) + "." + std::to_string(::getpid() % 250) + ".";
+  const std::string service_ip_ = net_ + "1", canary_ip_ = net_ + "2";
+  const std::string pod_a_ = net_ + "11", pod_b_ = net_ + "12", caller_ = net_ + "19";
   static constexpr std::uint16_t port_ = 9898;
 
   Limits limits() {
