@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "controller/support.h"
+
 namespace serin::controller {
 namespace {
 
@@ -77,6 +79,9 @@ base::Task<void> Actor::turn(World::Value found) {
   const base::Result<canary::Status> status = canary::read_status(*found);
   if (!status) read.problems.push_back(status.error().message);
   if (!conflict_.empty()) read.problems.push_back(conflict_);
+  if (read.problems.empty()) {
+    read.problems = unsupported(spec_, spec_.provider.empty() ? shared_.provider : spec_.provider);
+  }
   if (!spec_.suspend && read.problems.empty()) {
     const bool kept = co_await ensure_finalizer(found);
     if (!kept) {

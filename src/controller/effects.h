@@ -20,6 +20,7 @@ struct Shared {
   Meter& meter;
   base::Clock& clock;
   workload::Options options;
+  std::string provider = "linkerd";  ///< of canaries that name none
   /// How long proxies get to learn a changed route before pods go away (spec 07 §10).
   base::Duration drain = std::chrono::seconds(3);
 };

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+
+namespace serin::controller {
+
+/// The command line of `serin controller`, with the names users know (spec 04 §1).
+struct Options {
+  std::string kubeconfig, master;
+  double kubeconfig_qps = 100;
+  int kubeconfig_burst = 250;
+  std::string metrics_server = "http://prometheus:9090";
+  std::string log_level = "info", zap_encoding = "json";
+  std::string address = "";  ///< empty: all addresses
+  int port = 8080;
+  std::string event_webhook;
+  std::vector<std::string> include_label_prefix;
+  std::string ns;
+  std::string mesh_provider = "linkerd";
+  std::vector<std::string> selector_labels = {"app", "name", "app.kubernetes.io/name"};
+  bool leader_election = false;
+  std::string leader_election_namespace = "kube-system";
+  bool no_cross_namespace_refs = false;
+  base::Duration interval_min = std::chrono::seconds(10);  ///< shorter analysis intervals are raised to it
+  base::Duration drain = std::chrono::seconds(3);          ///< between rerouting and scaling down
+  // From the environment.
+  std::string http_proxy, https_proxy, no_proxy;
+  std::string kubernetes_host, kubernetes_port, home_kubeconfig;
+};
+
+/// Runs the controller until SIGINT or SIGTERM; returns the process's exit code: 0 after a graceful stop, 1
+/// after a fatal error or lost leadership.
+int run_controller(Options options);
+
+}  // namespace serin::controller

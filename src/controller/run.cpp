@@ -1,0 +1,279 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <optional>
+
+#include "controller/analyst.h"
+#include "controller/announcer.h"
+#include "controller/controller.h"
+#include "controller/meter.h"
+#include "controller/options.h"
+#include "http/server.h"
+#include "kube/kubeconfig.h"
+#include "kube/lease.h"
+#include "kube/rest_api.h"
+
+namespace serin::controller {
+namespace {
+
+namespace asio = boost::asio;
+using base::Errc;
+using base::fail;
+
+constexpr std::string_view version = "1.44.0";
+
+base::Result<kube::Connection> connection_of(const Options& options) {
+  if (!options.kubeconfig.empty()) return kube::read_kubeconfig(options.kubeconfig, {}, options.master);
+  if (!options.kubernetes_host.empty()) {
+    return kube::in_cluster_connection({options.kubernetes_host, options.kubernetes_port});
+  }
+  if (!options.home_kubeconfig.empty())
+    return kube::read_kubeconfig(options.home_kubeconfig, {}, options.master);
+  return fail(Errc::invalid,
+              "no cluster is configured: give -kubeconfig FILE, set KUBECONFIG, or run in a pod");
+}
+
+/// Everything the process consists of, built in order and handed to each other.
+class Process {
+ public:
+  Process(Options options, kube::Connection connection, std::unique_ptr<http::Client> api_client,
+          std::unique_ptr<http::Client> client, std::unique_ptr<http::Client> insecure,
+          asio::io_context& context)
+      : options_(std::move(options)),
+        log_(base::stderr_logger(base::parse_level(options_.log_level), options_.zap_encoding == "console")),
+        executor_(context.get_executor()),
+        api_client_(std::move(api_client)),
+        client_(std::move(client)),
+        insecure_(std::move(insecure)),
+        meter_(std::string(version), options_.mesh_provider),
+        api_(std::move(connection), *api_client_, clock_, random_, rest_options()),
+        world_(api_, clock_, random_, log_, executor_, options_.ns),
+        configs_(world_),
+        events_(api_, clock_, random_, log_, {}, executor_),
+        webhooks_(*client_, *insecure_, clock_),
+        event_webhooks_(webhooks_, clock_, log_, options_.event_webhook, executor_),
+        announcer_(events_, event_webhooks_, log_),
+        caller_(webhooks_),
+        analysis_(*client_, *insecure_, api_, log_, analysis_options()),
+        analyst_(analysis_),
+        shared_{world_,
+                configs_,
+                analyst_,
+                caller_,
+                announcer_,
+                meter_,
+                clock_,
+                {options_.selector_labels, options_.include_label_prefix},
+                options_.mesh_provider,
+                options_.drain},
+        controller_(shared_, {options_.interval_min}, log_, executor_),
+        background_(executor_),
+        work_(executor_) {}
+
+  /// Until a signal, a fatal error or lost leadership.
+  base::Task<int> run() {
+    log_.info(fmt::format("Starting flagger version {} revision serin mesh provider {}", version,
+                          options_.mesh_provider));
+    const base::Result<void> started = co_await start_server();
+    if (!started) co_return fatal(started.error().message);
+    const base::Result<Json> server_version = co_await api_.get_path("/version");
+    if (!server_version) co_return fatal("the API server does not answer: " + server_version.error().message);
+    log_.info("Connected to Kubernetes API " + (*server_version)["gitVersion"].str());
+    const base::Result<kube::List> canaries =
+        co_await api_.list(kube::resources::canaries, options_.ns, {.limit = 1});
+    if (!canaries) {
+      co_return fatal("Canary CRD is not registered " + canaries.error().message +
+                      " (apply the CRDs: serin install --crds | kubectl apply -f -)");
+    }
+    const base::Result<void> online = co_await analysis_.check_server();
+    if (online) {
+      log_.info(fmt::format("Connected to metrics server {}", options_.metrics_server));
+    } else {
+      log_.error(
+          fmt::format("Metrics server {} unreachable {}", options_.metrics_server, online.error().message));
+    }
+    background_.spawn(world_.run());
+    background_.spawn(events_.run());
+    background_.spawn(event_webhooks_.run());
+    const int code = co_await lead();
+    const base::MonoTime deadline = clock_.now() + std::chrono::seconds(3);
+    co_await events_.flush(deadline);
+    co_await event_webhooks_.flush(deadline);
+    background_.cancel();
+    co_await background_.join();
+    co_return code;
+  }
+
+ private:
+  kube::RestOptions rest_options() {
+    kube::RestOptions rest;
+    rest.per_second = options_.kubeconfig_qps;
+    rest.burst = options_.kubeconfig_burst;
+    rest.on_request = [this](const kube::RequestSample& sample) {
+      meter_.request(sample.verb, sample.resource, sample.status);
+    };
+    return rest;
+  }
+
+  analysis::AnalysisOptions analysis_options() {
+    analysis::AnalysisOptions result;
+    result.mesh_provider = options_.mesh_provider;
+    result.metrics_server = options_.metrics_server;
+    result.on_value = [this](const canary::Spec& spec, const std::string& metric, double value) {
+      meter_.analysis(spec, metric, value);
+    };
+    return result;
+  }
+
+  int fatal(const std::string& text) {
+    log_.error(text);
+    return 1;
+  }
+
+  base::Task<base::Result<void>> start_server() {
+    http::ServerOptions server;
+    server.address = options_.address.empty() ? "0.0.0.0" : options_.address;
+    server.port = static_cast<std::uint16_t>(options_.port);
+    auto made = http::make_server(
+        executor_, server,
+        [this](http::Request request, http::Responder& responder) {
+          return serve(std::move(request), responder);
+        },
+        log_);
+    if (!made) co_return fail(made.error().within("HTTP server"));
+    server_ = std::move(*made);
+    background_.spawn(server_->run());
+    log_.info(fmt::format("Starting HTTP server on port {}", server_->port()));
+    co_return base::Result<void>();
+  }
+
+  base::Task<void> serve(http::Request request, http::Responder& responder) {
+    const http::Target target = http::Target::parse(request.url.target);
+    http::Response response;
+    response.headers.set("Content-Type", "text/plain; charset=utf-8");
+    if (target.path == "/metrics") {
+      response.body = meter_.text(controller_.counts());
+    } else if (target.path == "/healthz" || (target.path == "/readyz" && leading_)) {
+      response.body = "OK";
+    } else if (target.path == "/readyz") {
+      response.status = 503;
+      response.body = "not ready\n";
+    } else {
+      response.status = 404;
+      response.body = "404 page not found\n";
+    }
+    co_await responder.send(std::move(response));
+  }
+
+  /// Leads, if leadership is asked for, and works until told to stop.
+  base::Task<int> lead() {
+    std::optional<kube::LeaderElection> election;
+    if (options_.leader_election) {
+      kube::LeaseOptions lease;
+      lease.ns = options_.ns.empty() ? options_.leader_election_namespace : options_.ns;
+      std::string host(256, '\0');
+      gethostname(host.data(), host.size() - 1);
+      lease.identity = fmt::format("{}_{}", host.c_str(), random_.uuid());
+      election.emplace(api_, clock_, random_, log_, lease);
+    }
+    asio::signal_set signals(executor_, SIGINT, SIGTERM);
+    base::Wakeup stop(executor_);
+    bool signalled = false;
+    signals.async_wait([&](boost::system::error_code error, int) {
+      if (error) return;
+      signalled = true;
+      stop.notify();
+    });
+    bool lost = false;
+    work_.spawn(work(election ? &*election : nullptr, &lost, &stop));
+    co_await stop.wait();
+    signals.cancel();
+    log_.info("Shutting down operator workers");
+    work_.cancel();
+    co_await work_.join();
+    if (election && !lost) co_await election->release();
+    co_return signalled ? 0 : 1;
+  }
+
+  base::Task<void> work(kube::LeaderElection* election, bool* lost, base::Wakeup* stop) {
+    if (election) co_await election->acquire();
+    log_.info("Starting operator");
+    leading_ = true;
+    if (!election) {
+      co_await controller_.run();
+      co_return;
+    }
+    work_.spawn(controller_.run());
+    co_await election->hold();
+    *lost = true;
+    log_.error("Leadership lost");
+    stop->notify();
+  }
+
+  Options options_;
+  base::SystemClock clock_;
+  base::Random random_ = base::Random::from_system();
+  base::Logger log_;
+  base::Executor executor_;
+  std::unique_ptr<http::Client> api_client_, client_, insecure_;
+  PrometheusMeter meter_;
+  kube::RestApi api_;
+  World world_;
+  ConfigTracker configs_;
+  kube::EventRecorder events_;
+  hooks::Webhooks webhooks_;
+  notify::EventWebhooks event_webhooks_;
+  EventAnnouncer announcer_;
+  HookCaller caller_;
+  analysis::Analysis analysis_;
+  MetricAnalyst analyst_;
+  Shared shared_;
+  Controller controller_;
+  std::unique_ptr<http::Server> server_;
+  bool leading_ = false;
+  base::TaskGroup background_, work_;
+};
+
+}  // namespace
+
+int run_controller(Options options) {
+  const base::Logger log = base::stderr_logger(base::Level::info);
+  const auto fatal = [&](const base::Error& error) {
+    log.error(error.message);
+    return 1;
+  };
+  const base::Result<kube::Connection> connection = connection_of(options);
+  if (!connection) return fatal(connection.error().within("Error building kubeconfig"));
+  asio::io_context context(1);
+  const http::ProxyOptions proxy{options.http_proxy, options.https_proxy, options.no_proxy};
+  const std::string agent = fmt::format("serin/{}", version);
+  auto api_client = http::make_client(context.get_executor(), {connection->tls, proxy, agent, 64});
+  if (!api_client) return fatal(api_client.error());
+  auto client = http::make_client(context.get_executor(), {{}, proxy, agent, 8});
+  if (!client) return fatal(client.error());
+  http::TlsOptions unverified;
+  unverified.verify = false;
+  auto insecure = http::make_client(context.get_executor(), {unverified, proxy, agent, 8});
+  if (!insecure) return fatal(insecure.error());
+  Process process(std::move(options), *connection, std::move(*api_client), std::move(*client),
+                  std::move(*insecure), context);
+  int code = 1;
+  std::exception_ptr failure;
+  asio::co_spawn(context, process.run(), [&](std::exception_ptr error, int result) {
+    failure = error;
+    code = result;
+  });
+  try {
+    context.run();
+    if (failure) std::rethrow_exception(failure);
+  } catch (const std::exception& e) {
+    log.error(fmt::format("internal error: {}", e.what()));
+    return 1;
+  }
+  return code;
+}
+
+}  // namespace serin::controller

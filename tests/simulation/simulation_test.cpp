@@ -1,0 +1,145 @@
+#include "tests/simulation/simulation.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace serin::simulation {
+namespace {
+
+namespace res = kube::resources;
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+/// The image that a Deployment's pods run.
+std::string image_of(Simulation& sim, const std::string& name) {
+  return sim.get(res::deployments, name).get("spec", "template", "spec", "containers").at(0)["image"].str();
+}
+
+int weight_of_canary(Simulation& sim) {
+  return std::atoi(
+      sim.get(res::trafficsplits_v1alpha1, "podinfo").get("spec", "backends").at(0)["weight"].str().c_str());
+}
+
+/// What must hold at the end of every story: all traffic on a primary that serves, no pods of the target.
+void expect_at_rest(Simulation& sim, const std::string& image) {
+  sim.cluster.settle(30s);
+  EXPECT_EQ(weight_of_canary(sim), 0);
+  EXPECT_EQ(sim.get(res::deployments, "podinfo").get("spec", "replicas"), Json(0));
+  EXPECT_EQ(sim.get(res::deployments, "podinfo-primary").get("status", "readyReplicas"), Json(2));
+  EXPECT_EQ(image_of(sim, "podinfo-primary"), image);
+  EXPECT_THAT(sim.violations, IsEmpty());
+}
+
+void promotion(Simulation& sim) {
+  sim.bootstrap();
+  sim.set_image("6.0.1");
+  EXPECT_TRUE(sim.reaches("Succeeded"));
+  expect_at_rest(sim, "podinfo:6.0.1");
+  // One rolling update and no more: the primary's ReplicaSets are the two revisions'.
+  EXPECT_EQ(sim.get(res::deployments, "podinfo-primary")
+                .get("metadata", "annotations", "deployment.kubernetes.io/revision"),
+            Json("2"));
+}
+
+void rollback(Simulation& sim) {
+  sim.check = [] { return "Halt podinfo.default advancement success rate 69.17% < 99%"; };
+  sim.bootstrap();
+  sim.set_image("6.0.2");
+  EXPECT_TRUE(sim.reaches("Failed"));
+  expect_at_rest(sim, "podinfo:6.0.0");
+}
+
+void restart(Simulation& sim) {
+  sim.bootstrap();
+  sim.set_image("6.0.1");
+  EXPECT_TRUE(sim.reaches("Progressing"));
+  while (weight_of_canary(sim) < 40) sim.cluster.settle(500ms);
+  sim.set_image("6.0.2");
+  EXPECT_TRUE(sim.reaches("Succeeded"));
+  expect_at_rest(sim, "podinfo:6.0.2");
+}
+
+TEST(Simulation, PromotesWithTheKnownEvents) {
+  Simulation sim({});
+  promotion(sim);
+  EXPECT_THAT(
+      sim.texts(),
+      ElementsAre("New revision detected! Scaling up podinfo.default",
+                  "Starting canary analysis for podinfo.default", "Pre-rollout check acceptance-test passed",
+                  "Advance podinfo.default canary weight 20", "Advance podinfo.default canary weight 40",
+                  "Advance podinfo.default canary weight 60",
+                  "Copying podinfo.default template spec to podinfo-primary.default",
+                  "Routing all traffic to primary", "Promotion completed! Scaling down podinfo.default"));
+}
+
+TEST(Simulation, RollsBackWithTheKnownEvents) {
+  Simulation sim({});
+  rollback(sim);
+  const std::string halt = "Halt podinfo.default advancement success rate 69.17% < 99%";
+  EXPECT_THAT(sim.texts(), ElementsAre("New revision detected! Scaling up podinfo.default",
+                                       "Starting canary analysis for podinfo.default",
+                                       "Pre-rollout check acceptance-test passed",
+                                       "Advance podinfo.default canary weight 20", halt, halt, halt,
+                                       "Rolling back podinfo.default failed checks threshold reached 3",
+                                       "Canary failed! Scaling down podinfo.default"));
+}
+
+TEST(Simulation, TheSameRunLeavesTheSameTrace) {
+  std::string traces[2];
+  for (std::string& trace : traces) {
+    Simulation sim({});
+    restart(sim);
+    trace = sim.trace();
+  }
+  EXPECT_EQ(traces[0], traces[1]);
+}
+
+/// Plays a story once to count the points where the controller waits, then once for each with its death
+/// there.
+template <class Story>
+void survives_a_death_anywhere(Story story) {
+  int points = 0;
+  {
+    Simulation calm({});
+    story(calm);
+    points = calm.points();
+  }
+  ASSERT_GT(points, 10);
+  for (int n = 0; n < points && !testing::Test::HasFailure(); ++n) {
+    Simulation sim({.dies_at = n});
+    story(sim);
+    if (testing::Test::HasFailure())
+      ADD_FAILURE() << "killed at point " << n << " of " << points << ": " << sim.last_words();
+  }
+}
+
+TEST(Simulation, APromotionSurvivesADeathAnywhere) {
+  survives_a_death_anywhere(promotion);
+}
+TEST(Simulation, ARollbackSurvivesADeathAnywhere) {
+  survives_a_death_anywhere(rollback);
+}
+TEST(Simulation, ARestartSurvivesADeathAnywhere) {
+  survives_a_death_anywhere(restart);
+}
+
+TEST(Simulation, CatchesAControllerThatScalesDownBeforeItReroutes) {
+  Simulation sim({.reroutes_late = true});
+  sim.bootstrap();
+  sim.set_image("6.0.1");
+  EXPECT_TRUE(sim.reaches("Succeeded"));
+  EXPECT_THAT(sim.violations, testing::Contains(testing::HasSubstr("the target has no replicas")));
+}
+
+TEST(Simulation, AnIdleCanaryCostsNoRequests) {
+  Simulation sim({});
+  sim.bootstrap();
+  sim.cluster.settle(20s);
+  const int before = sim.points();
+  sim.cluster.settle(10min);
+  EXPECT_EQ(sim.points(), before);
+}
+
+}  // namespace
+}  // namespace serin::simulation
