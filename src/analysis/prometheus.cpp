@@ -91,16 +91,9 @@ http::Request Prometheus::make_request(std::string_view promql) const {
 
 Task<Result<Measurement>> Prometheus::query(std::string promql) const {
   http::Request request = make_request(promql);
-  const std::string what =
-      fmt::format("{} \"{}\"", request.method == "GET" ? "Get" : "Post", request.url.text());
   const http::ExchangeOptions limits{.timeout = options_.timeout, .body_max = body_max, .redirects_max = 10};
   auto response = co_await client_->send(std::move(request), limits);
-  if (!response) {
-    const bool is_late = response.error().code == Errc::timeout;
-    co_return fail(response.error().code,
-                   fmt::format("request failed: {}: {}", what,
-                               is_late ? "context deadline exceeded" : response.error().message));
-  }
+  if (!response) co_return fail(response.error().within("request failed"));
   if (response->status >= 400) {
     co_return fail(Errc::rejected,
                    fmt::format("error response: Status {} {}: {}", response->status,

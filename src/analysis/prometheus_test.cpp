@@ -95,11 +95,9 @@ TEST_F(PrometheusTest, WordsFailures) {
   EXPECT_EQ(ask({.address = ""}, "1"), "prometheus address  is not a valid URL");
   http.answer(400, "bad query");
   EXPECT_EQ(ask({.address = "http://p:1"}, "1"), "error response: Status 400 Bad Request: bad query");
-  http.refuse(Errc::timeout, "late");
+  http.refuse(Errc::unavailable, "Get \"http://p:1/\": dial tcp 127.0.0.1:1: connect: connection refused");
   EXPECT_EQ(ask({.address = "http://p:1"}, "1"),
-            "request failed: Get \"http://p:1/api/v1/query?query=1\": context deadline exceeded");
-  http.refuse(Errc::unavailable, "dial tcp 127.0.0.1:1: connect: connection refused");
-  EXPECT_THAT(ask({.address = "http://p:1"}, "1"), HasSubstr("connect: connection refused"));
+            "request failed: Get \"http://p:1/\": dial tcp 127.0.0.1:1: connect: connection refused");
 }
 
 TEST_F(PrometheusTest, OnlineCheck) {

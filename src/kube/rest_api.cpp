@@ -144,7 +144,7 @@ Task<Result<std::unique_ptr<Watch>>> RestApi::watch(Resource resource, std::stri
   auto opened = co_await client_.open(std::move(*request), exchange_options);
   Result<http::Response> head = opened ? Result<http::Response>(opened->head) : fail(opened.error());
   count(call, head, since);
-  if (!opened) co_return fail(opened.error().within(fmt::format("watch {}", call.path)));
+  if (!opened) co_return fail(std::move(opened.error()));
   if (opened->head.status >= 400) {
     auto error =
         co_await read_refusal(call.path, std::move(*opened), clock_, clock_.now() + options_.timeout);
@@ -216,7 +216,7 @@ Task<Result<Json>> RestApi::get_path(std::string path) {
 Task<Result<Json>> RestApi::exchange(Call call) {
   const MonoTime deadline = clock_.now() + options_.timeout;
   auto response = co_await send_with_retries(call, deadline);
-  if (!response) co_return fail(response.error().within(fmt::format("{} {}", call.method, call.path)));
+  if (!response) co_return fail(std::move(response.error()));
   if (response->status >= 300) co_return fail(response_error(call.method, call.path, *response));
   auto body = Json::parse(response->body);
   if (!body) {
