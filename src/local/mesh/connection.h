@@ -47,7 +47,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// One request on its way, and where it is counted. Shared, because its body travels in a task of its own.
   struct Exchange {
     ~Exchange();
-    bool to_head = false, http_1_0 = false, keep_alive = true;
+    bool to_head = false, to_connect = false, http_1_0 = false, keep_alive = true;
     BodyFraming body;  // of the request, as far as it has been passed on
     base::MonoTime start;
     Pick pick;

@@ -51,6 +51,7 @@ Task<Connection::Next> Connection::exchange(Destination destination, std::string
 Connection::ExchangePtr Connection::begin_exchange(Pick pick) {
   auto exchange = std::make_shared<Exchange>();
   exchange->to_head = head_.method == "HEAD";
+  exchange->to_connect = head_.method == "CONNECT";
   exchange->http_1_0 = head_.framing.http_1_0;
   exchange->keep_alive = head_.framing.keep_alive && !head_.framing.http_1_0;
   exchange->body = BodyFraming(head_.framing.body, head_.framing.length);
@@ -153,12 +154,13 @@ Task<Connection::Next> Connection::relay_response(ExchangePtr exchange) {
     }
     exchange->upstream->consume(response_.size);
   }
-  if (response_.status != 101) {
+  const bool tunnels = response_.status == 101 || (exchange->to_connect && response_.status < 300);
+  if (!tunnels) {
     const Next next = co_await relay_body(exchange);
     co_return next;
   }
-  count_head(*exchange, 101);
-  count_end(*exchange, Outcome::of_status(101));
+  count_head(*exchange, response_.status);
+  count_end(*exchange, Outcome::of_status(response_.status));
   out_.clear();
   write_response_head(response_, false, out_);
   exchange->upstream->consume(response_.size);

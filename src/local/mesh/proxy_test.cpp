@@ -428,6 +428,11 @@ TEST_F(MeshTest, RelaysContinueAndEndsBodiesWithTheConnection) {
 TEST_F(MeshTest, TunnelsUpgradesAndOtherProtocols) {
   const App b(pod_b_, port_, [](Peer& peer) {
     std::string first = peer.read_until("\n");
+    if (first.starts_with("CONNECT")) {
+      peer.read_until("\r\n\r\n");
+      peer.send("HTTP/1.1 200 Connected\r\n\r\n");
+      first = peer.read_until("\n");
+    }
     if (first.starts_with("GET")) {
       const std::string head = peer.read_until("\r\n\r\n");
       EXPECT_THAT(head, HasSubstr("Upgrade: echo"));
@@ -448,6 +453,13 @@ TEST_F(MeshTest, TunnelsUpgradesAndOtherProtocols) {
     peer.end_of_sending();
     EXPECT_EQ(peer.read_all(), "rest bye");
   }
+  {
+    Peer peer = client();
+    peer.send("CONNECT far:1 HTTP/1.1\r\nHost: far:1\r\n\r\n");
+    EXPECT_THAT(peer.read_until("\r\n\r\n"), StartsWith("HTTP/1.1 200 "));
+    peer.send("hello\n");
+    EXPECT_EQ(peer.read_until("\n"), "echo hello\n");
+  }
   Peer peer = client();
   peer.send("\x01\x02 no http\n");
   EXPECT_EQ(peer.read_until("\n"), "echo \x01\x02 no http\n");
@@ -455,10 +467,11 @@ TEST_F(MeshTest, TunnelsUpgradesAndOtherProtocols) {
   EXPECT_EQ(peer.read_all(), "rest ");
   const std::string seen = page_with("pod-b",
                                      "tcp_close_total{direction=\"inbound\",peer=\"dst\",tls=\"no_"
-                                     "identity\",no_tls_reason=\"loopback\",errno=\"\"} 2");
+                                     "identity\",no_tls_reason=\"loopback\",errno=\"\"} 3");
   EXPECT_THAT(seen, HasSubstr("tcp_open_total{direction=\"inbound\",peer=\"src\",target_addr=\"" + pod_b_));
   EXPECT_THAT(seen, HasSubstr("status_code=\"101\""));
-  EXPECT_THAT(seen, Not(HasSubstr("status_code=\"200\""))) << "other protocols are counted as bytes only";
+  EXPECT_THAT(seen, HasSubstr("authz_name=\"all-unauthenticated\"} 2\n"))
+      << "two requests: other protocols are counted as bytes only";
 }
 
 TEST_F(MeshTest, LetsTheServerSpeakFirst) {
