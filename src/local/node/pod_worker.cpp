@@ -32,7 +32,6 @@ bool has_ended(const Json& pod) {
 PodWorker::PodWorker(NodeContext& node, Json pod, std::string address)
     : context_{node, std::move(pod), "", std::move(address), nullptr, [this] { dirty_.notify(); }},
       tasks_(node.executor),
-      containers_running_(node.executor),
       wake_(node.executor),
       dirty_(node.executor),
       finished_before_(has_ended(context_.pod)) {
@@ -78,8 +77,6 @@ Task<void> PodWorker::run() {
     cancelled = std::current_exception();
   }
   if (cancelled) co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  containers_running_.cancel();
-  co_await containers_running_.join();
   tasks_.cancel();
   co_await tasks_.join();
   context_.host.reset();
@@ -98,9 +95,9 @@ Task<void> PodWorker::live() {
     const bool ready = co_await set_up();
     const bool initialized = ready && co_await run_init_containers();
     if (initialized) {
-      for (Container& container : containers_) containers_running_.spawn(container.run());
+      for (Container& container : containers_) start_container(container);
     }
-    co_await containers_running_.join();
+    co_await containers_ended();
     dirty_.notify();
   }
   while (!ending_) {
@@ -147,10 +144,27 @@ Task<Result<void>> PodWorker::make_sandbox() {
   co_return Result<void>();
 }
 
+void PodWorker::start_container(Container& container) {
+  ++running_;
+  tasks_.spawn(run_container(container));
+}
+
+Task<void> PodWorker::run_container(Container& container) {
+  co_await container.run();
+  --running_;
+  wake_.notify();
+}
+
+Task<void> PodWorker::containers_ended() {
+  while (running_ > 0) {
+    co_await wake_.wait();
+  }
+}
+
 Task<bool> PodWorker::run_init_containers() {
   for (Container& container : init_containers_) {
-    containers_running_.spawn(container.run());
-    co_await containers_running_.join();
+    start_container(container);
+    co_await containers_ended();
     if (ending_ || !container.state().succeeded()) co_return false;
   }
   co_return true;

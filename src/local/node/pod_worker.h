@@ -42,6 +42,9 @@ class PodWorker {
   base::Task<bool> set_up();
   base::Task<base::Result<void>> make_sandbox();
   base::Task<bool> run_init_containers();
+  void start_container(Container& container);
+  base::Task<void> run_container(Container& container);
+  base::Task<void> containers_ended();
   base::Task<void> write_statuses();
   base::Task<void> write_status();
   base::Task<void> remove_object();
@@ -49,9 +52,10 @@ class PodWorker {
   [[nodiscard]] PodFacts facts() const;
 
   PodContext context_;
-  base::TaskGroup tasks_, containers_running_;
+  base::TaskGroup tasks_;
   base::Wakeup wake_, dirty_;
   std::deque<Container> init_containers_, containers_;
+  int running_ = 0;  // containers whose run() has not returned
   std::optional<base::WallTime> started_at_;
   base::Json written_;  // the status as last written
   bool finished_before_ = false, ending_ = false, vanished_ = false;
