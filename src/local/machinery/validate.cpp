@@ -4,8 +4,6 @@
 
 namespace serin::local {
 
-FieldErrors validate_metadata(const BuiltinResource& resource, const Json& object);  // validate_metadata.cpp
-
 namespace {
 
 void validate_content(const BuiltinResource& resource, const Json& object, Findings& findings) {

@@ -37,6 +37,9 @@ class Findings {
   FieldErrors errors_;
 };
 
+/// metadata, with the rule for names that this kind has.
+FieldErrors validate_metadata(const BuiltinResource& resource, const Json& object);
+
 /// A pod's spec, or a template's (`path` "spec.template.spec").
 void validate_pod_spec(const Json& spec, const std::string& path, Findings& findings);
 /// A container in itself; references to volumes are checked against the pod's.
