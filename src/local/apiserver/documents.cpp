@@ -13,6 +13,9 @@ using http::Request;
 using http::Response;
 
 constexpr std::string_view openapi_protobuf = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+/// The "@" that clients ask with is no token of a media type, so that they are answered with this one.
+constexpr std::string_view openapi_protobuf_answer =
+    "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 Response text_response(std::string body, std::string content_type = "text/plain; charset=utf-8") {
   Response response;
@@ -55,7 +58,7 @@ std::optional<Response> Documents::openapi(const Request& request, const std::st
     if (document.is_null()) return std::nullopt;
     text = protobuf ? openapi_v2_protobuf(document) : document.dump();
   }
-  return text_response(text, protobuf ? std::string(openapi_protobuf) : "application/json");
+  return text_response(text, protobuf ? std::string(openapi_protobuf_answer) : "application/json");
 }
 
 std::optional<Response> Documents::review(const Request& request, const RequestInfo& info,

@@ -294,12 +294,7 @@ StatusResult<Written> Registry::patch(const kube::Resource& resource, const Obje
     return update_scale(*target, *changed, flags);
   }
   StatusResult<Json> changed = patched(*target, type, patch);
-  if (!changed) {
-    if (changed.error().code == 422 && changed.error().details.is_object()) {
-      changed.error().details.set("name") = ref.name;
-    }
-    return std::unexpected(changed.error());
-  }
+  if (!changed) return std::unexpected(changed.error());
   return update_object(*target, std::move(*changed), flags, Tracking::update);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/yaml.h"
 #include "local/apiserver/in_process_api.h"
+#include "local/apiserver/protobuf.h"
 
 namespace serin::local {
 namespace {
@@ -90,7 +91,7 @@ StatusResult<std::vector<std::string>> check_duplicates(const Request& request, 
                                                         FieldValidation validation) {
   std::vector<std::string> warnings;
   const std::string type = media_type(request.headers.get("Content-Type"));
-  if (validation == FieldValidation::ignore || type.find("yaml") != std::string::npos) return warnings;
+  if (validation == FieldValidation::ignore || type != "application/json") return warnings;
   std::string joined;
   for (const std::string& field : duplicate_fields(request.body)) {
     if (warnings.size() == warnings_max) break;
@@ -174,6 +175,7 @@ ListFlags list_flags(const RequestInfo& info) {
 StatusResult<Json> read_body(const Request& request) {
   const std::string type = media_type(request.headers.get("Content-Type"));
   const bool yaml = type == "application/yaml";
+  if (type == "application/vnd.kubernetes.protobuf") return decode_protobuf(request.body);
   if (!yaml && !type.empty() && type != "application/json") {
     return std::unexpected(
         unsupported_media_type("application/json, application/yaml, application/vnd.kubernetes.protobuf"));
