@@ -223,8 +223,9 @@ StatusResult<Response> Rest::dispatch(const Request& request, const RequestInfo&
   if (info.verb == "get") return get(info, rendering);
   if (info.verb == "list") return list(info, rendering);
   if (info.verb == "create") return create(request, info, rendering);
-  if (info.verb == "update") return update(request, info, rendering);
-  if (info.verb == "patch") return patch(request, info, rendering);
+  const bool named = !info.name.empty();
+  if (info.verb == "update" && named) return update(request, info, rendering);
+  if (info.verb == "patch" && named) return patch(request, info, rendering);
   if (info.verb == "delete" && info.subresource.empty()) return remove(request, info, rendering);
   if (info.verb == "deletecollection") return remove_all(request, info, rendering);
   return std::unexpected(StatusError{405, "MethodNotAllowed",
