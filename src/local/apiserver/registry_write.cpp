@@ -164,9 +164,14 @@ StatusResult<Written> Registry::create_object(const Target& target, const std::s
   }
   served.prepare(object, Json(), target.subresource);
   FieldErrors errors = served.validate(object, Json(), target.subresource);
-  if (errors.empty()) errors = complete(served, object, Json());
+  // The writer doesn't own an address that is allotted to its Service.
+  const bool allots = served.is(kube::resources::services);
+  if (errors.empty() && !allots) errors = complete(served, object, Json());
+  if (errors.empty() && tracking == Tracking::update) {
+    track_update(Json(), object, served.type(), manager_of(target, flags));
+  }
+  if (errors.empty() && allots) errors = complete(served, object, Json());
   if (!errors.empty()) return std::unexpected(served.invalid(kube::name_of(object), errors));
-  if (tracking == Tracking::update) track_update(Json(), object, served.type(), manager_of(target, flags));
 
   Written written{.created = true, .warnings = std::move(decoded->warnings)};
   if (flags.dry_run) {
