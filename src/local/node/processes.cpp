@@ -44,7 +44,12 @@ class Arrival {
   std::list<std::shared_ptr<Wakeup>> waiters_;
 };
 
-using Answer = Arrival<Result<Message>>;
+/// A message, and the process it tells the start of: the exit event may be there before the caller resumes.
+struct Received {
+  Message message;
+  std::shared_ptr<Process::State> process;
+};
+using Answer = Arrival<Result<Received>>;
 
 base::Error gone() {
   return {Errc::unavailable, "the pod's supervisor, or the node agent, has ended"};
@@ -110,13 +115,14 @@ struct ProcessHost::State : std::enable_shared_from_this<ProcessHost::State> {
                               static_cast<int>(message.body["signal"].int_or(0))};
       if (const auto node = processes.extract(pid)) node.mapped()->exit->set(status);
     } else if (!event.empty()) {
-      event_named(event)->set(std::move(message));
+      event_named(event)->set(Received{std::move(message), nullptr});
     } else if (const auto node = calls.extract(message.body["id"].int_or(0))) {
-      // Known before its exit event can be: that one is read next.
+      std::shared_ptr<Process::State> process;
       if (const auto started = static_cast<pid_t>(message.body.get("ok", "pid").int_or(0))) {
-        processes[started] = std::make_shared<Process::State>(executor, started);
+        process = std::make_shared<Process::State>(executor, started);
+        processes[started] = process;
       }
-      node.mapped()->set(std::move(message));
+      node.mapped()->set(Received{std::move(message), std::move(process)});
     }
   }
 
@@ -146,8 +152,11 @@ ProcessHost::~ProcessHost() {
   state_->end();
 }
 
-Task<Result<Message>> ProcessHost::call(Json request, std::vector<int> fds) {
-  const std::shared_ptr<State> state = state_;
+namespace {
+
+/// One request and its answer; an answer that is an error is one.
+Task<Result<Received>> request(std::shared_ptr<ProcessHost::State> state, Json request,
+                               std::vector<int> fds) {
   if (state->ended) co_return fail(gone());
   const std::int64_t id = ++state->last_id;
   const auto answer = std::make_shared<Answer>(state->executor);
@@ -158,11 +167,21 @@ Task<Result<Message>> ProcessHost::call(Json request, std::vector<int> fds) {
     co_return fail(sent.error());
   }
   co_await Answer::wait(answer);
-  Result<Message>& message = answer->value();
-  if (message && message->body.contains("error")) {
-    co_return fail(static_cast<Errc>(message->body["code"].int_or(0)), message->body["error"].str());
+  Result<Received>& received = answer->value();
+  if (!received) co_return fail(received.error());
+  const Json& body = received->message.body;
+  if (body.contains("error")) {
+    co_return fail(static_cast<Errc>(body["code"].int_or(0)), body["error"].str());
   }
-  co_return std::move(message);
+  co_return std::move(*received);
+}
+
+}  // namespace
+
+Task<Result<Message>> ProcessHost::call(Json body, std::vector<int> fds) {
+  Result<Received> received = co_await request(state_, std::move(body), std::move(fds));
+  if (!received) co_return fail(received.error());
+  co_return std::move(received->message);
 }
 
 Task<Result<Json>> ProcessHost::first_event(std::string name) {
@@ -170,18 +189,15 @@ Task<Result<Json>> ProcessHost::first_event(std::string name) {
   if (state_->ended && !event->arrived()) co_return fail(gone());
   co_await Answer::wait(event);
   if (!event->value()) co_return fail(event->value().error());
-  co_return event->value()->body;
+  co_return event->value()->message.body;
 }
 
 Task<Result<Process>> ProcessHost::start(Program program, std::vector<int> fds) {
-  const std::shared_ptr<State> state = state_;
-  const Result<Message> answer =
-      co_await call(Json::object({{"op", "start"}, {"program", program.to_json()}}), std::move(fds));
-  if (!answer) co_return fail(answer.error());
-  const auto pid = static_cast<pid_t>(answer->body.get("ok", "pid").int_or(0));
-  const auto found = state->processes.find(pid);
-  if (found != state->processes.end()) co_return Process(found->second);
-  co_return fail(gone());
+  Json body = Json::object({{"op", "start"}, {"program", program.to_json()}});
+  Result<Received> received = co_await request(state_, std::move(body), std::move(fds));
+  if (!received) co_return fail(received.error());
+  if (!received->process) co_return fail(Errc::internal, "the node agent names no process");
+  co_return Process(std::move(received->process));
 }
 
 Task<Result<void>> ProcessHost::signal(pid_t pid, int number) {

@@ -48,6 +48,7 @@ class Process {
 /// of them. Errors: unavailable when the supervisor has gone; otherwise the supervisor's own.
 class ProcessHost {
  public:
+  struct State;
   ProcessHost(base::Executor executor, Fd channel);
   ProcessHost(const ProcessHost&) = delete;
   ProcessHost& operator=(const ProcessHost&) = delete;
@@ -70,7 +71,6 @@ class ProcessHost {
   base::Task<base::Result<base::Json>> first_event(std::string name);
 
  private:
-  struct State;
   std::shared_ptr<State> state_;
 };
 
