@@ -102,8 +102,10 @@ struct ProcessHost::State : std::enable_shared_from_this<ProcessHost::State> {
 
   void receive() {
     Result<std::optional<Message>> message = receive_message(socket.native_handle());
-    if (!message || !*message) return end();
-    dispatch(std::move(**message));
+    // Told to be readable it may still have nothing.
+    const bool nothing_yet = !message && message.error().code == Errc::timeout;
+    if (!nothing_yet && (!message || !*message)) return end();
+    if (!nothing_yet) dispatch(std::move(**message));
     listen();
   }
 

@@ -1,5 +1,6 @@
 #include "local/node/wire.h"
 
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -68,6 +69,11 @@ Result<void> send_packet(int socket, std::string_view text, std::span<const int>
   }
   while (::sendmsg(socket, &header, MSG_NOSIGNAL) < 0) {
     if (errno == EINTR) continue;
+    if (errno == EAGAIN) {  // full; the other side never waits for us while it reads
+      pollfd writable{socket, POLLOUT, 0};
+      ::poll(&writable, 1, -1);
+      continue;
+    }
     if (errno == EPIPE || errno == ECONNRESET) return fail(Errc::unavailable, "the other side has gone");
     return fail_errno("cannot send a message");
   }
@@ -100,6 +106,7 @@ Result<std::optional<Message>> receive_message(int socket) {
   do n = ::recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
   while (n < 0 && errno == EINTR);
   if (n == 0 || (n < 0 && errno == ECONNRESET)) return std::nullopt;
+  if (n < 0 && errno == EAGAIN) return fail(Errc::timeout, "there is no message yet");
   if (n < 0) return fail_errno("cannot receive a message");
   text.resize(static_cast<std::size_t>(n));
 

@@ -23,7 +23,8 @@ inline constexpr std::size_t message_fds_max = 32;
 
 /// Sends one message; blocks while the socket's buffer is full. Errc::unavailable: the other side has gone.
 base::Result<void> send_message(int socket, const base::Json& body, std::span<const int> fds = {});
-/// Receives one message; blocks until there is one. nullopt: the other side has closed.
+/// Receives one message; blocks until there is one, or from a non-blocking socket fails with Errc::timeout.
+/// nullopt: the other side has closed.
 base::Result<std::optional<Message>> receive_message(int socket);
 
 }  // namespace serin::local
