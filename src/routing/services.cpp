@@ -113,9 +113,10 @@ Json service_ports(const canary::Spec& spec, const Json& target) {
   for (const Json& container : target.get("spec", "template", "spec", "containers").items()) {
     const std::string& name = container["name"].str();
     if (name == "istio-proxy" || name == "envoy" || name == "linkerd-proxy") continue;
-    int index = 0;
-    for (const Json& port : container["ports"].items()) {
-      const std::string port_name = port["name"].str_or(fmt::format("tcp-{}-{}", name, index++));
+    const auto& container_ports = container["ports"].items();
+    for (std::size_t i = 0; i < container_ports.size(); ++i) {
+      const Json& port = container_ports[i];
+      const std::string port_name = port["name"].str_or(fmt::format("tcp-{}-{}", name, i));
       const Json& number = port["containerPort"];
       if (number == service.target_port || service.target_port == Json(port_name)) continue;
       discovered[number.int_or(0)] = Json::object({{"name", port_name},

@@ -185,7 +185,7 @@ TEST_F(RestTest, DescribesItself) {
 }
 
 TEST(Protobuf, ReadsWhatKubectlSends) {
-  // runtime.Unknown{typeMeta{"v1","ConfigMap"}, raw: ConfigMap{metadata{name:"c"}, data{"a":"b"}}}
+  // A runtime.Unknown of type v1 ConfigMap whose raw bytes are a ConfigMap with name "c" and data a: "b".
   const std::string metadata = std::string("\x0a\x03\x0a\x01") + "c";
   const std::string data = std::string("\x12\x06\x0a\x01") + "a" + "\x12\x01" + "b";
   const std::string raw = metadata + data;
