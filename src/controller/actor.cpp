@@ -98,6 +98,8 @@ base::Task<void> Actor::turn(World::Value found) {
   input.status = status.value_or(canary::Status{});
   input.memory = memory_;
   input.seen = co_await effects.observe();
+  shared_.meter.status(spec_, input.status.phase);
+  if (input.seen.routes) shared_.meter.weight(spec_, *input.seen.routes);
   input.deleting = kube::is_being_deleted(*found);
   input.has_finalizer = has_finalizer(*found);
   configs_.clear();

@@ -429,6 +429,7 @@ base::Task<Done> Effects::remove_finalizer() {
   base::Result<Json> written =
       co_await shared_.world.api().replace(resources::canaries, std::move(object), "", {});
   if (!written) co_return fail(std::move(written.error()));
+  shared_.world.removed(resources::canaries, kube::ref_of(*canary_));
   co_return Done();
 }
 

@@ -141,6 +141,123 @@ TEST(Simulation, CatchesAControllerThatScalesDownBeforeItReroutes) {
   EXPECT_THAT(sim.violations, testing::Contains(testing::HasSubstr("the target has no replicas")));
 }
 
+/// A change of this object, as a user makes it.
+void merge(Simulation& sim, const kube::Resource& resource, const std::string& name, const char* yaml) {
+  sim.cluster.merge(resource, "default", name, yaml);
+}
+
+// Scenario 43: also without revertOnDeletion the workload goes on serving.
+TEST(Simulation, DeletingACanaryLeavesTheWorkloadServing) {
+  Simulation sim({});
+  sim.bootstrap();
+  sim.cluster.remove(res::canaries, "default", "podinfo");
+  sim.cluster.settle(30s);
+  EXPECT_TRUE(sim.get(res::canaries, "podinfo").is_null());
+  EXPECT_EQ(sim.get(res::deployments, "podinfo").get("status", "readyReplicas"), Json(2));
+  EXPECT_TRUE(sim.get(res::deployments, "podinfo-primary").is_null()) << "collected with its owner";
+  EXPECT_TRUE(sim.get(res::trafficsplits_v1alpha1, "podinfo").is_null());
+  const Json apex = sim.get(res::services, "podinfo");
+  EXPECT_EQ(apex.get("spec", "selector", "app").str(), "podinfo") << apex.dump();
+  EXPECT_THAT(sim.texts(),
+              ElementsAre("Terminating canary podinfo.default", "Terminated canary podinfo.default"));
+}
+
+TEST(Simulation, ACanaryWithoutItsTargetCanBeDeleted) {
+  Simulation sim({});
+  sim.bootstrap();
+  sim.cluster.remove(res::deployments, "default", "podinfo");
+  sim.cluster.settle(5s);
+  sim.cluster.remove(res::canaries, "default", "podinfo");
+  sim.cluster.settle(30s);
+  EXPECT_TRUE(sim.get(res::canaries, "podinfo").is_null());
+}
+
+// Scenario 48: the older of two canaries has the target, the other one says so and does nothing.
+TEST(Simulation, TwoCanariesOnOneTarget) {
+  Simulation sim({});
+  sim.bootstrap();
+  Json second = sim.get(res::canaries, "podinfo");
+  second.set("metadata") = Json::object({{"name", "twin"}});
+  second.erase("status");
+  second.set("spec", "service", "name") = "twin";
+  sim.cluster.create(res::canaries, "default", second);
+  sim.cluster.settle(30s);
+  EXPECT_TRUE(sim.get(res::services, "twin-canary").is_null());
+  ASSERT_EQ(sim.texts().size(), 1u);
+  EXPECT_EQ(sim.texts()[0],
+            "invalid canary spec: spec.targetRef: Deployment/podinfo is already the target of canary "
+            "podinfo.default, "
+            "which is older: delete one of the two");
+  sim.set_image("6.0.1");
+  EXPECT_TRUE(sim.reaches("Succeeded"));
+}
+
+TEST(Simulation, AnInvalidSpecIsNamedAndHarmsNothing) {
+  Simulation sim({});
+  sim.bootstrap();
+  merge(sim, res::canaries, "podinfo", "{spec: {analysis: {stepWeight: 0}}}");
+  sim.set_image("6.0.1");
+  sim.cluster.settle(60s);
+  EXPECT_THAT(sim.texts(),
+              ElementsAre("invalid canary spec: spec.analysis.stepWeight: 0 would never end the analysis, "
+                          "use 1 to 100"));
+  EXPECT_EQ(weight_of_canary(sim), 0);
+  EXPECT_EQ(image_of(sim, "podinfo-primary"), "podinfo:6.0.0");
+  merge(sim, res::canaries, "podinfo", "{spec: {analysis: {stepWeight: 20}}}");
+  EXPECT_TRUE(sim.reaches("Succeeded"));
+}
+
+// Scenario 20.
+TEST(Simulation, AChangedConfigMapIsCopiedAndPromoted) {
+  Simulation sim({});
+  sim.cluster.create_yaml(res::configmaps, "default", "{metadata: {name: colors}, data: {color: blue}}");
+  sim.bootstrap();
+  merge(sim, res::deployments, "podinfo",
+        "{spec: {template: {spec: {volumes: [{name: c, configMap: {name: colors}}]}}}}");
+  EXPECT_TRUE(sim.reaches("Succeeded"));
+  EXPECT_EQ(sim.get(res::configmaps, "colors-primary").get("data", "color").str(), "blue");
+  sim.cluster.settle(5s);
+  merge(sim, res::configmaps, "colors", "{data: {color: green}}");
+  EXPECT_TRUE(sim.reaches("Progressing"));
+  EXPECT_EQ(sim.get(res::configmaps, "colors-primary").get("data", "color").str(), "blue")
+      << "not before it is judged";
+  EXPECT_TRUE(sim.reaches("Succeeded"));
+  EXPECT_EQ(sim.get(res::configmaps, "colors-primary").get("data", "color").str(), "green");
+  const Json volumes =
+      sim.get(res::deployments, "podinfo-primary").get("spec", "template", "spec", "volumes");
+  EXPECT_EQ(volumes.at(0).get("configMap", "name").str(), "colors-primary");
+}
+
+// Scenario 45: a Service that was there before is taken over, and given back.
+TEST(Simulation, AnExistingServiceIsTakenOverAndGivenBack) {
+  Simulation sim({});
+  sim.cluster.create_yaml(res::services, "default",
+                          "{metadata: {name: podinfo}, spec: {selector: {app: podinfo}, ports: [{port: "
+                          "9898}, {name: x, port: 81}]}}");
+  sim.bootstrap();
+  const Json taken = sim.get(res::services, "podinfo");
+  EXPECT_EQ(taken.get("spec", "selector", "app").str(), "podinfo-primary");
+  EXPECT_EQ(taken.get("spec", "ports").size(), 2u);
+  sim.cluster.remove(res::canaries, "default", "podinfo");
+  sim.cluster.settle(30s);
+  EXPECT_EQ(sim.get(res::services, "podinfo").get("spec", "selector", "app").str(), "podinfo");
+}
+
+// Scenario 39 and 41: replicas changed from outside.
+TEST(Simulation, ScalingFromOutsideDoesNotConfuseARun) {
+  Simulation sim({});
+  sim.bootstrap();
+  sim.set_image("6.0.1");
+  EXPECT_TRUE(sim.reaches("Progressing"));
+  while (weight_of_canary(sim) < 20) sim.cluster.settle(500ms);
+  merge(sim, res::deployments, "podinfo", "{spec: {replicas: 4}}");
+  merge(sim, res::deployments, "podinfo-primary", "{spec: {replicas: 3}}");
+  EXPECT_TRUE(sim.reaches("Succeeded"));
+  sim.cluster.settle(10s);
+  EXPECT_EQ(sim.get(res::deployments, "podinfo").get("spec", "replicas"), Json(0));
+  EXPECT_THAT(sim.violations, IsEmpty());
+}
+
 TEST(Simulation, AnIdleCanaryCostsNoRequests) {
   Simulation sim({});
   sim.bootstrap();
