@@ -231,9 +231,10 @@ TEST(Simulation, AChangedConfigMapIsCopiedAndPromoted) {
 // Scenario 45: a Service that was there before is taken over, and given back.
 TEST(Simulation, AnExistingServiceIsTakenOverAndGivenBack) {
   Simulation sim({});
-  sim.cluster.create_yaml(res::services, "default",
-                          "{metadata: {name: podinfo}, spec: {selector: {app: podinfo}, ports: [{port: "
-                          "9898}, {name: x, port: 81}]}}");
+  sim.cluster.create_yaml(res::services, "default", R"(
+metadata: {name: podinfo}
+spec: {selector: {app: podinfo}, ports: [{name: web, port: 9898}, {name: admin, port: 81}]}
+)");
   sim.bootstrap();
   const Json taken = sim.get(res::services, "podinfo");
   EXPECT_EQ(taken.get("spec", "selector", "app").str(), "podinfo-primary");
