@@ -1,0 +1,109 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cstdio>
+
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/flags.h"
+#include "cli/version.h"
+
+namespace serin::cli {
+namespace {
+
+/// Everything the reference's command line knows and this controller has no part for (yet).
+void declare_without_effect(Flags& flags) {
+  for (const char* name :
+       {"kubeconfig-service-mesh", "control-loop-interval", "slack-url", "slack-token", "slack-proxy-url",
+        "slack-channel", "slack-user", "msteams-url", "msteams-proxy-url", "threadiness",
+        "ingress-annotations-prefix", "ingress-class", "cluster-name"}) {
+    flags.without_effect(name);
+  }
+  for (const char* name : {"zap-replace-globals", "enable-config-tracking"}) flags.without_effect(name, true);
+  // klog's
+  for (const char* name :
+       {"v", "vmodule", "log_backtrace_at", "log_dir", "log_file", "log_file_max_size", "stderrthreshold"}) {
+    flags.without_effect(name);
+  }
+  for (const char* name : {"logtostderr", "alsologtostderr", "add_dir_header", "one_output", "skip_headers",
+                           "skip_log_headers"}) {
+    flags.without_effect(name, true);
+  }
+}
+
+void declare(Flags& flags, controller::Options& options, bool& version) {
+  flags.text("kubeconfig", options.kubeconfig, "path to a kubeconfig; empty: in-cluster, else $KUBECONFIG")
+      .text("master", options.master, "URL of the API server, overrides the kubeconfig's")
+      .number("kubeconfig-qps", options.kubeconfig_qps, "requests a second to the API server")
+      .integer("kubeconfig-burst", options.kubeconfig_burst, "requests to the API server at once")
+      .text("metrics-server", options.metrics_server, "URL of the Prometheus that holds the mesh's metrics")
+      .text("log-level", options.log_level, "debug, info, warning or error")
+      .text("zap-encoding", options.zap_encoding, "log encoding: json or console")
+      .text("address", options.address, "address to serve metrics on; empty: all")
+      .integer("port", options.port, "port to serve metrics and health on")
+      .text("event-webhook", options.event_webhook, "URL that gets every event")
+      .list("include-label-prefix", options.include_label_prefix,
+            "prefixes of labels and annotations that the primary gets too; * for all")
+      .text("namespace", options.ns, "watch canaries of this namespace only")
+      .text("mesh-provider", options.mesh_provider, "how traffic is routed")
+      .list("selector-labels", options.selector_labels, "pod labels of which one tells workloads apart")
+      .toggle("enable-leader-election", options.leader_election, "act only while holding the lease")
+      .text("leader-election-namespace", options.leader_election_namespace, "namespace of the lease")
+      .toggle("no-cross-namespace-refs", options.no_cross_namespace_refs,
+              "refuse references to other namespaces' objects")
+      .duration("interval-min", options.interval_min, "shorter analysis intervals are raised to this")
+      .duration("drain-period", options.drain, "time between rerouting traffic and scaling down")
+      .toggle("version", version, "print the version and exit");
+  declare_without_effect(flags);
+}
+
+void apply_environment(controller::Options& options, const Environment& environment) {
+  if (std::string url = environment.get("EVENT_WEBHOOK_URL"); !url.empty()) {
+    options.event_webhook = std::move(url);
+  }
+  options.http_proxy = environment.first_of({"HTTP_PROXY", "http_proxy"});
+  options.https_proxy = environment.first_of({"HTTPS_PROXY", "https_proxy"});
+  options.no_proxy = environment.first_of({"NO_PROXY", "no_proxy"});
+  options.kubernetes_host = environment.get("KUBERNETES_SERVICE_HOST");
+  options.kubernetes_port = environment.get("KUBERNETES_SERVICE_PORT");
+  options.home_kubeconfig = environment.get("KUBECONFIG");
+  const std::string home = environment.get("HOME");
+  if (options.home_kubeconfig.empty() && !home.empty()) options.home_kubeconfig = home + "/.kube/config";
+}
+
+Words set_but_unused(const Environment& environment) {
+  Words names;
+  for (const char* name :
+       {"SLACK_URL", "SLACK_TOKEN", "SLACK_PROXY_URL", "MSTEAMS_URL", "MSTEAMS_PROXY_URL"}) {
+    if (!environment.get(name).empty()) names.emplace_back(name);
+  }
+  return names;
+}
+
+}  // namespace
+
+Parsed<controller::Options> parse_controller(const Words& args, const Environment& environment) {
+  Parsed<controller::Options> parsed;
+  controller::Options& options = parsed.options;
+  bool version = false;
+  Flags flags("serin controller");
+  declare(flags, options, version);
+  parsed.exit_code = exit_code_after_parsing(flags, args);
+  if (parsed.exit_code >= 0) return parsed;
+  if (version) {
+    fmt::print("{}\n", version_text());
+    parsed.exit_code = 0;
+    return parsed;
+  }
+  apply_environment(options, environment);
+  Words ignored;
+  for (const std::string& flag : flags.ignored()) ignored.push_back("-" + flag);
+  for (std::string& name : set_but_unused(environment)) ignored.push_back(std::move(name));
+  if (!ignored.empty()) {
+    base::stderr_logger(base::parse_level(options.log_level), options.zap_encoding == "console")
+        .warn(fmt::format("without effect in this version: {}", fmt::join(ignored, " ")));
+  }
+  return parsed;
+}
+
+}  // namespace serin::cli
