@@ -19,7 +19,7 @@ bool Turn::done() const {
 }
 
 const Action& Turn::asked() const {
-  return *machine_->channel.asked;
+  return machine_->channel.asked.value();
 }
 
 void Turn::reply(Reply reply, base::MonoTime now) {
@@ -131,7 +131,7 @@ void Turn::Machine::stop_waiting() {
 }
 
 Plan<bool> Turn::Machine::wait_for(Memory::Wait& wait, Readiness state, std::string text) {
-  if (!state.for_good) wake_at(*wait.since + spec().progress_deadline);
+  if (!state.for_good) wake_at(wait.since.value_or(now) + spec().progress_deadline);
   if (wait.text != text) {
     wait.text = text;
     co_await warning(text, phase());

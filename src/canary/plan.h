@@ -46,7 +46,7 @@ struct PlanPromise : PlanPromiseBase {
   std::optional<T> value;
   Plan<T> get_return_object();
   void return_value(T result) { value = std::move(result); }
-  T take() { return std::move(*value); }
+  T take() { return std::move(value).value(); }
 };
 
 template <>

@@ -103,7 +103,8 @@ Plan<> Turn::Machine::step_back() {
     wake_at(*in.memory.judged + spec().interval);
     co_return;
   }
-  const int canary = std::max(0, in.seen.routes->canary - spec().step_weight_promotion);
+  const Routes routes = in.seen.routes.value_or(Routes{});
+  const int canary = std::max(0, routes.canary - spec().step_weight_promotion);
   const bool routed = co_await route({100 - canary, canary});
   if (!routed) co_return;
   in.memory.judged = now;

@@ -33,13 +33,13 @@ Json to_json(const std::map<std::string, std::string>& values) {
 }
 
 Json wanted_labels(const canary::Spec& spec, Role role, const workload::SelectorLabel& label) {
-  Json labels = custom(spec, role) ? to_json(custom(spec, role)->labels) : Json::object();
+  Json labels = to_json(custom(spec, role).value_or(canary::CustomMetadata{}).labels);
   labels.set(label.key) = service_name(spec, role);
   return labels;
 }
 
 Json wanted_annotations(const canary::Spec& spec, Role role) {
-  Json annotations = custom(spec, role) ? to_json(custom(spec, role)->annotations) : Json::object();
+  Json annotations = to_json(custom(spec, role).value_or(canary::CustomMetadata{}).annotations);
   for (const auto& [key, value] : flux_opt_out) annotations.set(key) = value;
   return annotations;
 }
