@@ -6,6 +6,7 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -235,6 +236,7 @@ Task<void> Container::supervise() {
   co_await pumps.join();
   log_->close();
   if (cancelled) std::rethrow_exception(cancelled);
+  if (pod_.node.closing) throw boost::system::system_error(asio::error::operation_aborted);
   ended(status);
   pod_.changed();
 }

@@ -84,7 +84,8 @@ Node::Node(base::Executor executor, kube::Api& api, base::Clock& clock, base::Ra
       configmaps_(api, clock, random, log_, res::configmaps, {}, executor),
       secrets_(api, clock, random, log_, res::secrets, {}, executor),
       tasks_(executor),
-      hosts_outdated_(executor) {
+      hosts_outdated_(executor),
+      forever_(executor) {
   pods_.subscribe(
       [this](const auto& ref, const auto& before, const auto& after) { pod_changed(ref, before, after); });
   services_.subscribe([this](const auto&, const auto&, const auto&) { services_changed(); });
@@ -131,6 +132,7 @@ Task<Result<void>> Node::run() {
     cancelled = std::current_exception();
   }
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  context_.closing = true;
   tasks_.cancel();
   co_await tasks_.join();
   if (!fabric_.isolated()) {
@@ -151,7 +153,7 @@ Task<void> Node::follow_cluster() {
   tasks_.spawn(pods_.run());
   tasks_.spawn(write_hosts());
   tasks_.spawn(measure());
-  co_await tasks_.join();
+  co_await forever_.wait();
 }
 
 Task<Result<void>> Node::register_node() {

@@ -82,6 +82,7 @@ class Node final : public NodeApi, public PodMetrics {
   kube::Cache pods_, services_, configmaps_, secrets_;
   base::TaskGroup tasks_;
   base::Wakeup hosts_outdated_;
+  base::Wakeup forever_;  ///< never raised: run() waits for its cancellation
   std::map<std::string, std::shared_ptr<PodWorker>> workers_;  ///< by uid
   std::set<std::string> binding_;                              ///< uids
   std::set<std::string> addresses_;                            ///< in use

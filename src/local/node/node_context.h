@@ -43,6 +43,9 @@ struct NodeContext {
   std::function<Variables(std::string_view ns)> service_variables;
   /// Writes an Event about the pod; `type` is Normal or Warning.
   std::function<void(const base::Json& pod, std::string type, std::string reason, std::string message)> tell;
+  /// The node ends: set before its tasks are cancelled, because TaskGroup::join takes a cancellation that
+  /// comes while it waits for itself. Look here after each join that others follow.
+  bool closing = false;
 };
 
 /// What containers use of their pod.

@@ -81,6 +81,7 @@ Task<void> PodWorker::run() {
   co_await tasks_.join();
   context_.host.reset();
   if (cancelled) std::rethrow_exception(cancelled);
+  if (context_.node.closing) co_return;
   if (!vanished_) {
     co_await write_status();
     co_await remove_object();
@@ -199,7 +200,7 @@ void PodWorker::begin_end() {
 Task<void> PodWorker::remove_object() {
   const kube::DeleteOptions options{
       .uid = kube::uid_of(context_.pod), .resource_version = {}, .propagation = {}, .grace_seconds = 0};
-  while (!vanished_) {
+  while (!vanished_ && !context_.node.closing) {
     const Result<void> removed = co_await context_.node.api.remove(
         kube::resources::pods, kube::namespace_of(context_.pod), kube::name_of(context_.pod), options);
     if (removed) co_return;
@@ -232,7 +233,7 @@ Task<void> PodWorker::write_statuses() {
 
 /// Until the API has it, or the pod is gone.
 Task<void> PodWorker::write_status() {
-  while (!vanished_ && !finished_before_) {
+  while (!vanished_ && !finished_before_ && !context_.node.closing) {
     Json status = pod_status(context_.pod, facts(), context_.node.clock.wall_now());
     if (status == written_) co_return;
     const Json patch =

@@ -108,8 +108,11 @@ Result<Reply> Supervisor::handle(std::string_view op, Message& request) {
     // A process that is not ours may be one that has ended, and its number somebody else's.
     if (!children_.contains(pid)) return fail(Errc::not_found, "the process has ended");
     if (op == "signal") return done(::kill(pid, static_cast<int>(request.body["signal"].int_or(0))), "kill");
-    kill_below(pid);
-    return done(::kill(pid, SIGKILL), "kill");
+    // Listed before, since orphans have another parent; killed after, or it would see them end.
+    const std::vector<pid_t> below = descendants(all_processes(), pid, true);
+    const int killed = ::kill(pid, SIGKILL);
+    for (const pid_t process : below) ::kill(process, SIGKILL);
+    return done(killed, "kill");
   }
   if (handler_) {
     if (std::optional<Result<Reply>> reply = handler_(op, request)) return std::move(*reply);
