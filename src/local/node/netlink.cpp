@@ -31,7 +31,7 @@ class Netlink::Request {
   }
 
   void append(const void* data, std::size_t size) {
-    std::memcpy(bytes_.data() + header().nlmsg_len, data, size);
+    if (size > 0) std::memcpy(bytes_.data() + header().nlmsg_len, data, size);
     header().nlmsg_len += static_cast<std::uint32_t>(NLMSG_ALIGN(size));
   }
   void attribute(int type, const void* data, std::size_t size) {
