@@ -46,7 +46,10 @@ struct PlanPromise : PlanPromiseBase {
   std::optional<T> value;
   Plan<T> get_return_object();
   void return_value(T result) { value = std::move(result); }
-  T take() { return std::move(value).value(); }
+  T take() {
+    if (!value) std::terminate();  // a plan that ended without an exception has returned a value
+    return std::move(*value);
+  }
 };
 
 template <>

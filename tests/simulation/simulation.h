@@ -27,7 +27,7 @@ class Simulation {
   local::testing::Cluster cluster;
   std::function<std::string()> check = [] {
     return std::string();
-  };                                    ///< a failed check's text; empty: passed
+  };  ///< a failed check's text; empty: passed
   std::vector<std::string> events;      ///< the canary's, in order: "Normal Progressing text"
   std::vector<std::string> violations;  ///< of the safety rules, after any write
 
