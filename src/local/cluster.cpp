@@ -265,6 +265,7 @@ Task<Result<void>> Cluster::start() {
 }
 
 Task<void> Cluster::stop() {
+  if (data_plane_) data_plane_->close();
   tasks_.cancel();
   co_await tasks_.join();
 }

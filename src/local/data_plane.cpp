@@ -66,6 +66,7 @@ Task<void> DataPlane::run() {
   for (;;) {
     const base::MonoTime since = clock_.now();
     const Result<void> ended = co_await run_once();
+    if (closing_) co_return;
     log_.error(ended ? "the mesh proxy has ended; it is started again (see " + log_file_.string() + ")"
                      : ended.error().message);
     if (clock_.now() - since > 1min) backoff.reset();

@@ -23,8 +23,11 @@ class DataPlane {
                                                        base::Random& random, base::Logger log,
                                                        base::Executor executor);
 
-  /// Until cancelled.
+  /// Until cancelled, after close().
   base::Task<void> run();
+  /// The proxy that ends next is not started again. (A cancelled MeshController looks like one whose proxy
+  /// has ended.)
+  void close() { closing_ = true; }
 
   /// "127.0.0.1:PORT" of the metrics pages.
   [[nodiscard]] std::string metrics_address() const;
@@ -43,6 +46,7 @@ class DataPlane {
   base::Logger log_;
   LoopbackListener metrics_, forward_;
   MeshController controller_;
+  bool closing_ = false;
 };
 
 }  // namespace serin::local
