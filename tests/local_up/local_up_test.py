@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""What `serin local up` promises as a program: it starts, says how to use it, ends, and leaves nothing behind.
+
+Usage: local_up_test.py SERIN [unittest arguments]
+"""
+
+import os
+import pathlib
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+SERIN = None
+PATIENCE = 60  # seconds; sanitizers on a busy machine are slow
+
+
+def wait_for(condition, what):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.05)
+    raise AssertionError("waited in vain for " + what)
+
+
+def processes_naming(text):
+    """The processes alive whose command line or environment names this text."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if text.encode() in command:
+            found.append(entry.name + " " + command.replace(b"\0", b" ").decode(errors="replace"))
+    return found
+
+
+class Cluster:
+    def __init__(self, data, *flags):
+        self.data = pathlib.Path(data)
+        self.output = open(self.data.parent / "output", "w+")
+        command = [SERIN, "local", "up", "--data", str(data), "--port=0", "--prometheus-port=0", *flags]
+        self.process = subprocess.Popen(command, stdout=self.output, stderr=subprocess.STDOUT)
+
+    def text(self):
+        return (self.data.parent / "output").read_text()
+
+    def wait_ready(self):
+        def ready():
+            if self.process.poll() is not None:
+                raise AssertionError("it ended: " + self.text())
+            return "\nReady" in self.text()
+        wait_for(ready, "readiness")
+        return self
+
+    def kubectl(self, *words):
+        environment = dict(os.environ, KUBECONFIG=str(self.data / "kubeconfig"))
+        return subprocess.run(["kubectl", *words], env=environment, capture_output=True, text=True,
+                              timeout=PATIENCE)
+
+    def end(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        self.process.wait(PATIENCE)
+        return self.process.returncode
+
+
+class LocalUp(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="serin-local-up-")
+        self.data = pathlib.Path(self.folder.name) / "data"
+        self.clusters = []
+
+    def tearDown(self):
+        for cluster in self.clusters:
+            if cluster.process.poll() is None:
+                cluster.end(signal.SIGKILL)
+            cluster.output.close()
+        self.folder.cleanup()
+
+    def up(self, *flags):
+        self.clusters.append(Cluster(self.data, *flags))
+        return self.clusters[-1]
+
+    def refusal(self, *flags):
+        """The last line of output of a start that must fail with 1."""
+        cluster = self.up(*flags)
+        self.assertEqual(cluster.process.wait(PATIENCE), 1, cluster.text())
+        return cluster.text().strip().splitlines()[-1]
+
+    def test_serves_says_where_and_ends_in_good_order(self):
+        cluster = self.up().wait_ready()
+        for part in ("node ", "API server ", "mesh ", "Prometheus ", "controller ", "logs "):
+            self.assertIn("\n  " + part, cluster.text())
+        self.assertIn("export KUBECONFIG=%s/kubeconfig" % self.data, cluster.text())
+        crds = cluster.kubectl("get", "crds", "-o", "name")
+        self.assertIn("canaries.flagger.app", crds.stdout, crds.stderr)
+        self.assertIn("trafficsplits.split.smi-spec.io", crds.stdout)
+        self.assertEqual(cluster.end(), 0)
+        self.assertEqual(processes_naming(str(self.data)), [])
+
+    def test_leaves_nothing_when_killed_and_keeps_its_objects(self):
+        cluster = self.up().wait_ready()
+        self.assertEqual(cluster.kubectl("create", "namespace", "kept").returncode, 0)
+        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(cluster.process.pid)],
+                                  capture_output=True, text=True).stdout.split()
+        self.assertGreaterEqual(len(children), 3)  # node agent, Prometheus, controller
+        cluster.end(signal.SIGKILL)
+        wait_for(lambda: not processes_naming(str(self.data)), "the end of the children")
+        for child in children:
+            state = pathlib.Path("/proc", child, "stat")
+            wait_for(lambda: not state.exists() or state.read_text().split()[2] == "Z", "the end of " + child)
+        again = self.up("--no-controller").wait_ready()
+        self.assertEqual(again.kubectl("get", "namespace", "kept").returncode, 0)
+        self.assertNotIn("\n  controller ", again.text())
+        self.assertEqual(again.end(signal.SIGINT), 0)
+
+    def test_keeps_its_folder_private(self):
+        self.up("--no-controller").wait_ready()
+        self.assertEqual(stat.S_IMODE(self.data.stat().st_mode), 0o700)
+        self.assertEqual(stat.S_IMODE((self.data / "kubeconfig").stat().st_mode), 0o600)
+
+    def test_lets_in_only_who_has_credentials(self):
+        cluster = self.up("--no-controller").wait_ready()
+        url = re.search(r"https://127\.0\.0\.1:\d+", cluster.text()).group()
+        code = ["curl", "-sk", "-o", "/dev/null", "-w", "%{http_code}", url + "/api/v1/namespaces"]
+        self.assertEqual(subprocess.run(code, capture_output=True, text=True).stdout, "401")
+        token = (self.data / "credentials" / "token").read_text()
+        with_token = code + ["-H", "Authorization: Bearer " + token]
+        self.assertEqual(subprocess.run(with_token, capture_output=True, text=True).stdout, "200")
+
+    def test_names_the_remedy(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            self.assertEqual(self.refusal("--port=%d" % port),
+                             "serin: port %d of 127.0.0.1 is in use: choose another with --port" % port)
+            self.assertEqual(self.refusal("--prometheus-port=%d" % port),
+                             "serin: port %d of 127.0.0.1 is in use: choose another with --prometheus-port" % port)
+        self.assertRegex(self.refusal("--images=/nowhere"), r"--images /nowhere: cannot be read")
+        self.up("--no-controller").wait_ready()
+        second = subprocess.run([SERIN, "local", "up", "--data", str(self.data), "--port=0"],
+                                capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual(second.returncode, 1)
+        self.assertRegex(second.stderr, "another process uses it")
+
+
+if __name__ == "__main__":
+    SERIN = sys.argv.pop(1)
+    unittest.main(verbosity=2)
