@@ -25,7 +25,15 @@ std::string_view title_of(std::string_view kind) {
 
 HandlerTarget Container::handler_target() const {
   const Program program = program_beside().value_or(Program{});
-  return {&pod_.node.fabric.processes(), pod_.host.get(), program, pod_.address, spec_, &pod_.node.clock};
+  // In shared mode programs listen on their pod's address alone, where all pods have one loopback.
+  const std::string loopback = pod_.node.fabric.isolated() ? "" : pod_.address;
+  return {&pod_.node.fabric.processes(),
+          pod_.host.get(),
+          program,
+          pod_.address,
+          spec_,
+          &pod_.node.clock,
+          loopback};
 }
 
 base::Duration Container::pod_grace() const {

@@ -9,6 +9,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
+#include <cctype>
 #include <charconv>
 
 namespace serin::local {
@@ -137,7 +138,10 @@ Task<Result<void>> wait_for_command(Process process, Fd output_end) {
 
 Task<Result<void>> run_command(HandlerTarget target, Json exec, base::Duration timeout) {
   target.program.argv.clear();
-  for (const Json& word : exec["command"].items()) target.program.argv.push_back(word.str());
+  for (const Json& word : exec["command"].items()) {
+    target.program.argv.push_back(target.loopback.empty() ? word.str()
+                                                          : with_loopback(word.str(), target.loopback));
+  }
   Result<FdPair> pipe = make_pipe();
   if (!pipe) co_return fail(pipe.error());
   const Fd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
@@ -157,6 +161,22 @@ Task<Result<void>> run_command(HandlerTarget target, Json exec, base::Duration t
 }
 
 }  // namespace
+
+std::string with_loopback(std::string word, std::string_view address) {
+  const auto is_part_of_name = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-' || c == '_';
+  };
+  for (const std::string_view host : {"localhost", "127.0.0.1"}) {
+    for (std::size_t at = 0; (at = word.find(host, at)) != word.npos;) {
+      const std::size_t end = at + host.size();
+      const bool whole =
+          (at == 0 || !is_part_of_name(word[at - 1])) && (end == word.size() || !is_part_of_name(word[end]));
+      if (whole) word.replace(at, host.size(), address);
+      at += whole ? address.size() : host.size();
+    }
+  }
+  return word;
+}
 
 std::optional<std::uint16_t> port_of(const Json& container, const Json& port) {
   if (const auto number = port.as_int()) return static_cast<std::uint16_t>(*number);

@@ -17,12 +17,16 @@ struct HandlerTarget {
   std::string address;             ///< the pod's
   base::Json container;            ///< names ports
   base::Clock* clock = nullptr;
+  std::string loopback;  ///< what stands for localhost in commands; empty: the pod has a loopback of its own
 };
 
 /// Carries out one handler of a probe or hook (httpGet, tcpSocket, exec, sleep). Errors say what was seen, in
 /// the kubelet's words (`HTTP probe failed with statuscode: 500`); timeout: the deadline came first. What the
 /// target points to must outlive the task.
 base::Task<base::Result<void>> run_handler(HandlerTarget target, base::Json handler, base::Duration timeout);
+
+/// A word of a command with this address for every host named localhost or 127.0.0.1.
+std::string with_loopback(std::string word, std::string_view address);
 
 /// A port by number or by its name in the container; nullopt if there is none of that name.
 std::optional<std::uint16_t> port_of(const base::Json& container, const base::Json& port);

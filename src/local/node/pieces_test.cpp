@@ -43,6 +43,15 @@ struct Folder {
   ~Folder() { fs::remove_all(path); }
 };
 
+// --- Handlers
+
+TEST(Handlers, InSharedModeLocalhostIsThePodsAddress) {
+  EXPECT_EQ(with_loopback("http://localhost:8080/healthz", "127.44.0.2"), "http://127.44.0.2:8080/healthz");
+  EXPECT_EQ(with_loopback("curl 127.0.0.1:1 localhost", "127.44.0.2"), "curl 127.44.0.2:1 127.44.0.2");
+  EXPECT_EQ(with_loopback("localhost.example.com my-localhost 10.127.0.0.1", "127.44.0.2"),
+            "localhost.example.com my-localhost 10.127.0.0.1");
+}
+
 // --- Hosts
 
 TEST(Hosts, BareNamesOnlyInTheOwnNamespace) {
