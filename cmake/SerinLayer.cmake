@@ -26,7 +26,7 @@ function(serin_layer name)
     target_link_libraries(${target} INTERFACE ${ARG_DEPENDS} ${ARG_LIBRARIES})
   endif()
 
-  if(tests)
+  if(tests AND BUILD_TESTING)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${target} ${ARG_TEST_DEPENDS} serin_warnings GTest::gmock_main)
     add_test(NAME ${name} COMMAND ${name}_test)
