@@ -316,26 +316,26 @@ TEST(Fabric, PodsSeeTheirVolumesAndTheHostStaysClean) {
 
 // --- the end
 
-/// Runs `body` in a child process whose death is observed; `body` writes a line to the pipe when it is ready.
+/// Starts marked programs in a pod, says so on the pipe, and stays.
+Task<void> start_marked(int pipe, Fabric& fabric) {
+  auto pod = co_await pod_at(fabric, "one", "10.244.0.10");
+  // A marker in the command line finds them from the host, whatever namespace they are in. The second has
+  // left its parent and session.
+  const std::string mark = "serin-orphan-" + std::to_string(::getpid());
+  const Result<Process> plain = co_await start_quietly(**pod, shell("sleep 1000 ; : " + mark));
+  const Result<Process> daemon =
+      co_await start_quietly(**pod, shell("setsid sh -c 'sleep 1000; : " + mark + "' & sleep 1000; : x"));
+  const char byte = plain && daemon ? 'y' : 'n';
+  [[maybe_unused]] const ssize_t n = ::write(pipe, &byte, 1);
+  base::SystemClock clock;
+  co_await clock.sleep_for(1h);
+}
+
+/// The same in a child process whose death is observed.
 pid_t fork_parent(int ready, std::vector<std::string> flags) {
   const pid_t pid = ::fork();
   if (pid != 0) return pid;
-  run(std::move(flags), [ready](asio::io_context&, Fabric& fabric) -> Task<void> {
-    const auto start_all = [](int pipe, Fabric& inner) -> Task<void> {
-      auto pod = co_await pod_at(inner, "one", "10.244.0.10");
-      // A marker in the command line finds them from the host, whatever namespace they are in. The second has
-      // left its parent and session.
-      const std::string mark = "serin-orphan-" + std::to_string(::getpid());
-      const Result<Process> plain = co_await start_quietly(**pod, shell("sleep 1000 ; : " + mark));
-      const Result<Process> daemon =
-          co_await start_quietly(**pod, shell("setsid sh -c 'sleep 1000; : " + mark + "' & sleep 1000; : x"));
-      const char byte = plain && daemon ? 'y' : 'n';
-      [[maybe_unused]] const ssize_t n = ::write(pipe, &byte, 1);
-      base::SystemClock clock;
-      co_await clock.sleep_for(1h);
-    };
-    return start_all(ready, fabric);
-  });
+  run(std::move(flags), [ready](asio::io_context&, Fabric& fabric) { return start_marked(ready, fabric); });
   ::_exit(0);
 }
 
