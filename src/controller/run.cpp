@@ -86,7 +86,7 @@ class Process {
         co_await api_.list(kube::resources::canaries, options_.ns, {.limit = 1});
     if (!canaries) {
       co_return fatal("Canary CRD is not registered " + canaries.error().message +
-                      " (apply the CRDs: serin install --crds | kubectl apply -f -)");
+                      " (kubectl apply -f deploy/crds)");
     }
     const base::Result<void> online = co_await analysis_.check_server();
     if (online) {
