@@ -302,8 +302,8 @@ Plan<> Turn::Machine::rollback(std::string reason) {
   const bool routed = co_await route({100, 0});
   if (!routed) co_return;
   const Phase before = phase();
-  co_await warning(fmt::format("Canary failed! Scaling down {}", spec().dotted()), Phase::failed);
   if (status().canary_weight > 0) co_await ask(Drain{});
+  co_await warning(fmt::format("Canary failed! Scaling down {}", spec().dotted()), Phase::failed);
   const Done scaled = co_await ask(ScaleTarget{ScaleTarget::To::zero});
   if (!scaled) {
     co_await report(scaled.error().message);
