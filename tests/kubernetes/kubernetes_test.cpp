@@ -1,0 +1,423 @@
+/// Plays whole rollouts with the real `serin controller` against a real kube-apiserver, and compares what it
+/// does, event by event and field by field, with what users of the reference know (docs/differences.md says
+/// where it shall not be the same).
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <fstream>
+#include <sstream>
+
+#include "base/yaml.h"
+#include "kube/rest_api.h"
+#include "tests/kubernetes/control_plane.h"
+#include "tests/kubernetes/stage.h"
+
+namespace serin::kubernetes_test {
+namespace {
+
+namespace asio = boost::asio;
+namespace resources = kube::resources;
+using base::fail;
+using base::Json;
+using base::Result;
+using base::Task;
+using namespace std::chrono_literals;
+
+// --- The scenarios. Each begins with podinfo 6.0.0 as the primary.
+
+Task<void> begin(Stage* stage, std::function<void(Json&)> change = {}) {
+  co_await stage->create("canary.yaml", std::move(change));
+  co_await stage->expect_event("Initialization done");
+  co_await stage->expect_objects("initialized");
+}
+
+Task<void> end(Stage* stage) {
+  co_await stage->expect_objects("end");
+  stage->expect_all_events();
+}
+
+Task<void> promote(Stage* stage) {
+  co_await stage->install();
+  co_await begin(stage);
+  co_await stage->set_image("podinfo:6.0.1");
+  co_await stage->expect_event("New revision");
+  co_await stage->expect_event("canary weight 20");
+  co_await stage->expect_objects("weight20");
+  co_await stage->expect_event("Copying");
+  co_await stage->expect_objects("promoting");
+  co_await stage->expect_event("Promotion completed");
+  co_await end(stage);
+}
+
+Task<void> rollback_errors(Stage* stage) {
+  co_await stage->install();
+  co_await begin(stage);
+  co_await stage->set_image("podinfo:6.0.2");
+  co_await stage->expect_event("canary weight 20");
+  stage->measure("classification", 69.17);
+  co_await stage->expect_event("Canary failed");
+  co_await end(stage);
+}
+
+Task<void> custom_404(Stage* stage) {
+  const std::string of = fmt::format("namespace=\"{}\",deployment=\"podinfo\"", stage->ns());
+  const std::string query = fmt::format(
+      "100 - sum(rate(response_total{{{0},status_code!=\"404\",direction=\"inbound\"}}[1m])) / "
+      "sum(rate(response_total{{{0},direction=\"inbound\"}}[1m])) * 100",
+      of);
+  stage->measure("404", 0);
+  co_await stage->install();
+  co_await begin(stage, [query](Json& canary) {
+    canary.set("spec", "analysis", "metrics") =
+        Json::array({Json::object({{"name", "404s percentage"}, {"threshold", 3}, {"query", query}})});
+  });
+  co_await stage->set_image("podinfo:6.0.3");
+  co_await stage->expect_event("canary weight 20");
+  stage->measure("404", 6.2);
+  co_await stage->expect_event("Canary failed");
+  co_await end(stage);
+}
+
+Task<void> restart_midway(Stage* stage) {
+  co_await stage->install();
+  co_await begin(stage);
+  co_await stage->set_image("podinfo:6.0.1");
+  co_await stage->expect_event("canary weight 40");
+  co_await stage->set_image("podinfo:6.0.2");
+  co_await stage->expect_event("Restarting analysis");
+  co_await stage->expect_objects("restarted");
+  co_await stage->expect_event("Promotion completed");
+  co_await end(stage);
+}
+
+/// Environment from the ConfigMap, files from the Secret.
+void use_configs(Json& object) {
+  if (object["kind"].str() != "Deployment") return;
+  Json& pod = object.set("spec", "template", "spec");
+  Json& container = pod.set("containers").make_array().front();
+  container.set("envFrom") =
+      Json::array({Json::object({{"configMapRef", Json::object({{"name", "podinfo-config"}})}})});
+  container.set("volumeMounts") = Json::array({Json::object({{"name", "sec"}, {"mountPath", "/sec"}})});
+  pod.set("volumes") = Json::array(
+      {Json::object({{"name", "sec"}, {"secret", Json::object({{"secretName", "podinfo-secret"}})}})});
+}
+
+Task<void> config_change(Stage* stage) {
+  co_await stage->install(use_configs);
+  co_await stage->create("configs.yaml");
+  co_await begin(stage, [](Json& canary) { canary.set("spec", "analysis", "maxWeight") = 20; });
+  Json config;
+  config.set("data", "color") = "green";
+  co_await stage->merge(resources::configmaps, "podinfo-config", std::move(config));
+  co_await stage->expect_event("New revision");
+  co_await stage->expect_event("Promotion completed");
+  co_await stage->expect_objects("promoted");
+  Json secret;
+  secret.set("stringData", "token") = "b";
+  co_await stage->merge(resources::secrets, "podinfo-secret", std::move(secret));
+  co_await stage->expect_event("New revision");
+  co_await stage->expect_event("Promotion completed");
+  co_await end(stage);
+}
+
+Task<void> revert_delete(Stage* stage) {
+  co_await stage->install();
+  co_await begin(stage, [](Json& canary) { canary.set("spec", "revertOnDeletion") = true; });
+  co_await stage->remove_canary();
+  co_await stage->expect_event("Terminated canary");
+  co_await end(stage);
+}
+
+Task<void> skip(Stage* stage) {
+  co_await stage->install();
+  co_await begin(stage, [](Json& canary) { canary.set("spec", "skipAnalysis") = true; });
+  co_await stage->set_image("podinfo:6.0.7");
+  co_await stage->expect_event("Canary analysis was skipped");
+  co_await end(stage);
+}
+
+struct Scenario {
+  const char* name;
+  Task<void> (*play)(Stage*);
+};
+constexpr Scenario scenarios[] = {{"promote", promote},
+                                  {"rollback-errors", rollback_errors},
+                                  {"custom-404", custom_404},
+                                  {"restart-midway", restart_midway},
+                                  {"config-change", config_change},
+                                  {"revert-delete", revert_delete},
+                                  {"skip", skip}};
+
+// --- The performance: one control plane, one controller, all scenarios at once.
+
+/// What the performance leaves for the tests to look at.
+struct Report {
+  std::string trouble;  ///< why it could not begin; empty: it ran
+  std::map<std::string, std::vector<std::string>> problems;
+  std::map<std::string, std::vector<Event>> events;
+  std::vector<std::string> idle_requests;  ///< of the controller, while every canary rested
+  std::size_t requests = 0;                ///< all of the controller's before
+};
+
+/// Where everything is, from the build and the environment.
+struct Setting {
+  Programs programs;
+  std::filesystem::path serin = SERIN_BINARY;
+  std::filesystem::path source = SERIN_SOURCE_DIR;
+  std::filesystem::path folder;  ///< for logs and data
+};
+
+Task<Result<void>> apply_crds(kube::Api* api, std::filesystem::path folder) {
+  for (const auto& file : std::filesystem::directory_iterator(folder)) {
+    const Result<Objects> objects = read_objects(file.path());
+    if (!objects) co_return fail(objects.error());
+    for (const auto& [name, crd] : *objects) {
+      const Result<Json> made = co_await api->create(resources::crds, "", crd, {});
+      if (!made) co_return fail(made.error().within(name));
+    }
+  }
+  co_return Result<void>{};
+}
+
+/// Follows a file of JSON lines: the requests of the controller that are no watches and no leases.
+std::vector<std::string> controllers_requests(const std::filesystem::path& audit_log, std::streamoff from) {
+  std::ifstream in(audit_log);
+  in.seekg(from);
+  std::vector<std::string> requests;
+  for (std::string line; std::getline(in, line);) {
+    const Result<Json> entry = Json::parse(line);
+    if (!entry || !(*entry)["userAgent"].str().starts_with("serin")) continue;
+    const std::string verb = (*entry)["verb"].str();
+    const std::string uri = (*entry)["requestURI"].str();
+    if (verb != "watch" && !uri.contains("/leases")) requests.push_back(verb + " " + uri);
+  }
+  return requests;
+}
+
+/// One performance, from the first process to the last.
+class Performance {
+ public:
+  Performance(Setting setting, asio::io_context& context)
+      : setting_(std::move(setting)),
+        executor_(context.get_executor()),
+        random_(base::Random::from_system()),
+        plane_(setting_.programs, setting_.folder, executor_, clock_, random_),
+        receiver_(clock_, executor_),
+        spawner_(local::make_spawner(executor_)),
+        services_(executor_) {}
+
+  Task<void> run(Report* report) {
+    const Result<void> ready = co_await prepare();
+    if (!ready) {
+      report->trouble = ready.error().message;
+    } else {
+      co_await play(report);
+      co_await stay_idle(report);
+    }
+    services_.cancel();
+    co_await services_.join();
+  }
+
+ private:
+  Task<Result<void>> prepare() {
+    Result<void> done = co_await plane_.start();
+    if (!done) co_return done;
+    done = co_await apply_crds(&plane_.api(), setting_.source / "deploy/crds");
+    if (!done) co_return done;
+    done = start_services();
+    if (!done) co_return done;
+    co_return start_controller();
+  }
+
+  Result<void> start_services() {
+    auto metrics = http::make_server(
+        executor_, {},
+        [this](http::Request request, http::Responder& responder) {
+          return metrics_.serve(std::move(request), responder);
+        },
+        base::Logger());
+    auto hooks = http::make_server(
+        executor_, {},
+        [this](http::Request request, http::Responder& responder) {
+          return receiver_.serve(std::move(request), responder);
+        },
+        base::Logger());
+    if (!metrics) return fail(metrics.error());
+    if (!hooks) return fail(hooks.error());
+    metrics_server_ = std::move(*metrics);
+    hook_server_ = std::move(*hooks);
+    node_ = std::make_unique<NodeStandIn>(plane_.api(), clock_, random_, executor_);
+    services_.spawn(metrics_server_->run());
+    services_.spawn(hook_server_->run());
+    services_.spawn(node_->run());
+    return {};
+  }
+
+  Result<void> start_controller() {
+    const auto port = free_ports(1);
+    if (!port) return fail(port.error());
+    auto child =
+        spawner_->spawn({setting_.serin.string(), "controller", "-kubeconfig", plane_.kubeconfig().string(),
+                         "-mesh-provider=linkerd",
+                         fmt::format("-metrics-server=http://127.0.0.1:{}", metrics_server_->port()),
+                         fmt::format("-event-webhook=http://127.0.0.1:{}/events", hook_server_->port()),
+                         "-port", std::to_string(port->front())},
+                        setting_.folder / "controller.log");
+    if (!child) return fail(child.error());
+    controller_ = std::move(*child);
+    return {};
+  }
+
+  Task<void> play(Report* report) {
+    const Theatre theatre{.api = plane_.api(),
+                          .clock = clock_,
+                          .metrics = metrics_,
+                          .receiver = receiver_,
+                          .webhooks = fmt::format("127.0.0.1:{}", hook_server_->port()),
+                          .files = setting_.source / "tests/kubernetes"};
+    std::vector<std::unique_ptr<Stage>> stages;
+    base::TaskGroup plays(executor_);
+    for (const Scenario& scenario : scenarios) {
+      Stage& stage = *stages.emplace_back(std::make_unique<Stage>(theatre, scenario.name));
+      plays.spawn(scenario.play(&stage));
+    }
+    co_await wait_for(&plays);
+    for (std::size_t i = 0; i < stages.size(); ++i) {
+      report->problems[scenarios[i].name] = stages[i]->problems();
+      report->events[scenarios[i].name] = stages[i]->events();
+    }
+  }
+
+  /// Every scenario ends by itself: each of its steps has a deadline.
+  Task<void> wait_for(base::TaskGroup* plays) {
+    while (plays->running() > 0) co_await clock_.sleep_for(100ms);
+    co_await plays->join();
+  }
+
+  /// One analysis interval and more in which nothing happens.
+  Task<void> stay_idle(Report* report) {
+    co_await clock_.sleep_for(2s);
+    const auto from = static_cast<std::streamoff>(std::filesystem::file_size(plane_.audit_log()));
+    co_await clock_.sleep_for(11s);
+    report->requests = controllers_requests(plane_.audit_log(), 0).size();
+    report->idle_requests = controllers_requests(plane_.audit_log(), from);
+  }
+
+  Setting setting_;
+  base::Executor executor_;
+  base::SystemClock clock_;
+  base::Random random_;
+  ControlPlane plane_;
+  MetricsStandIn metrics_;
+  WebhookReceiver receiver_;
+  std::unique_ptr<local::Spawner> spawner_;
+  std::unique_ptr<http::Server> metrics_server_, hook_server_;
+  std::unique_ptr<NodeStandIn> node_;
+  std::unique_ptr<local::Child> controller_;
+  base::TaskGroup services_;
+};
+
+std::filesystem::path on_path(std::string_view program) {
+  std::istringstream folders(::getenv("PATH"));
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    if (std::filesystem::exists(std::filesystem::path(folder) / program))
+      return std::filesystem::path(folder) / program;
+  }
+  return program;
+}
+
+Setting setting_here() {
+  const std::filesystem::path bin =
+      ::getenv("SERIN_CONTROL_PLANE_BIN") ? ::getenv("SERIN_CONTROL_PLANE_BIN") : "";
+  Setting setting;
+  setting.programs = {.etcd = on_path("etcd"),
+                      .kube_apiserver = bin / "kube-apiserver",
+                      .kube_controller_manager = bin / "kube-controller-manager"};
+  std::string folder = (std::filesystem::temp_directory_path() / "serin-kubernetes-XXXXXX").string();
+  if (::mkdtemp(folder.data()) != nullptr) setting.folder = folder;
+  return setting;
+}
+
+class KubernetesTest : public testing::Test {
+ public:
+  static void SetUpTestSuite() {
+    const Setting setting = setting_here();
+    folder_ = setting.folder;
+    asio::io_context context;
+    Performance performance(setting, context);
+    std::exception_ptr failure;
+    asio::co_spawn(context, performance.run(&report_), [&](std::exception_ptr e) { failure = e; });
+    context.run();
+    if (failure) std::rethrow_exception(failure);
+  }
+
+  static void TearDownTestSuite() {
+    if (testing::UnitTest::GetInstance()->Failed()) {
+      fmt::print("logs and data are kept in {}\n", folder_.string());
+    } else {
+      std::filesystem::remove_all(folder_);
+    }
+  }
+
+ protected:
+  void SetUp() override { ASSERT_EQ(report_.trouble, ""); }
+
+  static void expect_no_problems(const std::string& scenario) {
+    EXPECT_EQ(fmt::format("{}", fmt::join(report_.problems.at(scenario), "\n")), "");
+  }
+
+  static base::MonoTime when(const std::string& scenario, std::string_view text) {
+    for (const Event& event : report_.events.at(scenario)) {
+      if (event.message.contains(text)) return event.at;
+    }
+    ADD_FAILURE() << scenario << ": no event: " << text;
+    return {};
+  }
+
+  static Report report_;
+  static std::filesystem::path folder_;
+};
+Report KubernetesTest::report_;
+std::filesystem::path KubernetesTest::folder_;
+
+TEST_F(KubernetesTest, Promote) {
+  expect_no_problems("promote");
+}
+TEST_F(KubernetesTest, RollbackErrors) {
+  expect_no_problems("rollback-errors");
+}
+TEST_F(KubernetesTest, Custom404) {
+  expect_no_problems("custom-404");
+}
+TEST_F(KubernetesTest, RestartMidway) {
+  expect_no_problems("restart-midway");
+}
+TEST_F(KubernetesTest, ConfigChange) {
+  expect_no_problems("config-change");
+}
+TEST_F(KubernetesTest, RevertDelete) {
+  expect_no_problems("revert-delete");
+}
+TEST_F(KubernetesTest, Skip) {
+  expect_no_problems("skip");
+}
+
+/// Three intervals, the drain period of 3 s, the primary's rollout (it is ready after 0.3 s and available
+/// after its minReadySeconds of 1 s), and 1 s for everything else.
+TEST_F(KubernetesTest, PromotionTakesItsIntervals) {
+  const base::Duration took = when("promote", "Promotion completed") - when("promote", "canary weight 20");
+  EXPECT_GE(took, 33s);
+  EXPECT_LE(took, 33s + 1300ms + 1s);
+}
+
+TEST_F(KubernetesTest, RestingCanariesCostNoRequests) {
+  EXPECT_GT(report_.requests, 100u);
+  EXPECT_EQ(fmt::format("{}", fmt::join(report_.idle_requests, "\n")), "");
+}
+
+}  // namespace
+}  // namespace serin::kubernetes_test
