@@ -171,19 +171,40 @@ struct Setting {
   std::filesystem::path folder;  ///< for logs and data
 };
 
-Task<Result<void>> apply_crds(kube::Api* api, std::filesystem::path folder) {
+/// Returns when the API server answers for this kind: a moment after its CRD was accepted.
+Task<Result<void>> wait_served(kube::Api* api, base::Clock* clock, Json crd) {
+  const Json& spec = crd["spec"];
+  const kube::Resource kind{.group = spec["group"].str(),
+                            .version = spec["versions"].at(0)["name"].str(),
+                            .plural = spec.get("names", "plural").str(),
+                            .kind = spec.get("names", "kind").str()};
+  for (const base::MonoTime deadline = clock->now() + 30s;;) {
+    const Result<kube::List> list = co_await api->list(kind, "", {.limit = 1});
+    if (list) co_return Result<void>{};
+    if (clock->now() > deadline) co_return fail(list.error().within(kind.kind));
+    co_await clock->sleep_for(50ms);
+  }
+}
+
+Task<Result<void>> apply_crds(kube::Api* api, base::Clock* clock, std::filesystem::path folder) {
+  std::vector<Json> crds;
   for (const auto& file : std::filesystem::directory_iterator(folder)) {
     const Result<Objects> objects = read_objects(file.path());
     if (!objects) co_return fail(objects.error());
-    for (const auto& [name, crd] : *objects) {
-      const Result<Json> made = co_await api->create(resources::crds, "", crd, {});
-      if (!made) co_return fail(made.error().within(name));
-    }
+    for (const auto& [name, crd] : *objects) crds.push_back(crd);
+  }
+  for (const Json& crd : crds) {
+    const Result<Json> made = co_await api->create(resources::crds, "", crd, {});
+    if (!made) co_return fail(made.error().within(kube::name_of(crd)));
+  }
+  for (const Json& crd : crds) {
+    Result<void> served = co_await wait_served(api, clock, crd);
+    if (!served) co_return served;
   }
   co_return Result<void>{};
 }
 
-/// Follows a file of JSON lines: the requests of the controller that are no watches and no leases.
+/// From an audit log: the requests of the controller that are no watches and no leases.
 std::vector<std::string> controllers_requests(const std::filesystem::path& audit_log, std::streamoff from) {
   std::ifstream in(audit_log);
   in.seekg(from);
@@ -226,7 +247,7 @@ class Performance {
   Task<Result<void>> prepare() {
     Result<void> done = co_await plane_.start();
     if (!done) co_return done;
-    done = co_await apply_crds(&plane_.api(), setting_.source / "deploy/crds");
+    done = co_await apply_crds(&plane_.api(), &clock_, setting_.source / "deploy/crds");
     if (!done) co_return done;
     done = start_services();
     if (!done) co_return done;
