@@ -14,10 +14,20 @@
 
 namespace serin::canary {
 
-/// How the traffic of the apex is divided, in percent; the two add up to 100.
+/// How the traffic of the apex is divided, in percent; the two add up to 100. With A/B testing it is the
+/// traffic of the matching requests, all others go to the primary.
 struct Routes {
   int primary = 100, canary = 0;
+  bool mirrored = false;  ///< the canary gets a copy of the primary's requests
   bool operator==(const Routes&) const = default;
+};
+
+/// What a provider can do with traffic (spec 05, 06).
+struct Capabilities {
+  bool shifts = true;  ///< by weight; false: plain Kubernetes, where only the primary's rollout moves traffic
+  bool matches = false;  ///< by header or cookie: A/B testing
+  bool mirrors = false;
+  bool operator==(const Capabilities&) const = default;
 };
 
 /// What the world looks like to one canary.
@@ -29,6 +39,7 @@ struct Observation {
   std::optional<std::map<std::string, std::string>> configs;
   /// What the mesh object says; nullopt: there is none (yet).
   std::optional<Routes> routes;
+  Capabilities capabilities;  ///< of the provider
   /// Why target, configs or routes could not be read. Texts as events show them.
   std::string target_problem, config_problem, route_problem;
   bool namespace_terminating = false;

@@ -134,6 +134,7 @@ Service read_service(const Reader& reader, const std::string& target) {
   service.traffic_distribution = reader.text("trafficDistribution");
   service.port_discovery = reader.flag("portDiscovery");
   service.headless = reader.flag("headless");
+  service.routing = reader.json();
   service.apex = read_metadata(reader.child("apex"));
   service.primary = read_metadata(reader.child("primary"));
   service.canary = read_metadata(reader.child("canary"));
@@ -220,6 +221,27 @@ void read_steps(const Reader& reader, Spec& spec) {
   }
 }
 
+std::optional<SessionAffinity> read_affinity(const Reader& reader) {
+  if (!reader.present()) return std::nullopt;
+  SessionAffinity affinity;
+  affinity.cookie_name = reader.text("cookieName");
+  affinity.primary_cookie_name = reader.text("primaryCookieName");
+  affinity.max_age = reader.integer("maxAge", affinity.max_age, 1, any);
+  affinity.domain = reader.text("domain");
+  affinity.path = reader.text("path");
+  affinity.same_site = reader.text("sameSite");
+  affinity.http_only = reader.flag("httpOnly");
+  affinity.partitioned = reader.flag("partitioned");
+  affinity.secure = reader.flag("secure");
+  if (affinity.cookie_name.empty()) reader.complain("cookieName", "is required");
+  if (affinity.cookie_name == affinity.primary_cookie_name) {
+    reader.complain("primaryCookieName",
+                    "can't use the same cookie name for both primary and cookie name; please update them to "
+                    "be different");
+  }
+  return affinity;
+}
+
 void read_analysis(const Reader& reader, const SpecDefaults& defaults, Spec& spec) {
   if (!reader.present()) {
     reader.complain("interval", "spec.analysis is required");
@@ -229,7 +251,8 @@ void read_analysis(const Reader& reader, const SpecDefaults& defaults, Spec& spe
   spec.threshold = std::max(1, reader.integer("threshold", 1, std::numeric_limits<int>::min(), any));
   read_steps(reader, spec);
   spec.mirror = reader.flag("mirror");
-  spec.has_match = !reader.json()["match"].empty();
+  spec.match = reader.json()["match"];
+  spec.session_affinity = read_affinity(reader.child("sessionAffinity"));
   spec.primary_ready_percent = reader.integer("primaryReadyThreshold", 100, 0, 100);
   spec.canary_ready_percent = reader.integer("canaryReadyThreshold", 100, 0, 100);
   for (std::size_t i = 0; i < reader.json()["metrics"].size(); ++i) {
@@ -242,7 +265,10 @@ void read_analysis(const Reader& reader, const SpecDefaults& defaults, Spec& spe
 
 std::optional<Autoscaler> read_autoscaler(const Reader& reader) {
   if (!reader.present()) return std::nullopt;
-  Autoscaler scaler{reader.text("kind"), reader.text("name"), std::nullopt, std::nullopt};
+  Autoscaler scaler;
+  scaler.kind = reader.text("kind");
+  scaler.name = reader.text("name");
+  scaler.primary_queries = reader.strings("primaryScalerQueries");
   const Reader replicas = reader.child("primaryScalerReplicas");
   if (replicas.json().contains("minReplicas"))
     scaler.primary_min = replicas.integer("minReplicas", 1, 1, any);
@@ -274,6 +300,10 @@ ReadSpec read_spec(const Json& canary, const SpecDefaults& defaults) {
   spec.target_name = target.text("name");
   if (spec.target_name.empty()) target.complain("name", "is required: the workload to release");
   spec.autoscaler = read_autoscaler(reader.child("autoscalerRef"));
+  spec.ingress_name = reader.child("ingressRef").text("name");
+  if (const Reader upstream = reader.child("upstreamRef"); upstream.present()) {
+    spec.upstream = UpstreamRef{upstream.text("name"), upstream.text("namespace", spec.ns)};
+  }
   spec.service = read_service(reader.child("service"), spec.target_name);
   const int deadline = reader.integer("progressDeadlineSeconds", 600, 1, any);
   spec.progress_deadline = std::chrono::seconds(deadline);
@@ -283,7 +313,7 @@ ReadSpec read_spec(const Json& canary, const SpecDefaults& defaults) {
 
 Strategy Spec::strategy() const {
   if (iterations <= 0) return Strategy::canary;
-  return has_match ? Strategy::ab_testing : Strategy::blue_green;
+  return has_match() ? Strategy::ab_testing : Strategy::blue_green;
 }
 
 int Spec::final_weight() const {

@@ -72,13 +72,32 @@ struct Service {
   bool port_discovery = false, headless = false;
   std::optional<CustomMetadata> apex, primary, canary;
   std::vector<std::string> unmanaged_labels, unmanaged_annotations;
+  Json
+      routing;  ///< spec.service as written, for what only a provider's objects take over (match, headers, …)
   bool operator==(const Service&) const = default;
+};
+
+/// spec.analysis.sessionAffinity (spec 05 §8).
+struct SessionAffinity {
+  std::string cookie_name;          ///< keeps users on the canary
+  std::string primary_cookie_name;  ///< keeps users on the primary; empty: no such cookie
+  int max_age = 86400;              ///< seconds
+  std::string domain, path, same_site;
+  bool http_only = false, partitioned = false, secure = false;
+  bool operator==(const SessionAffinity&) const = default;
+};
+
+/// spec.upstreamRef: the Gloo Upstream whose settings are taken over.
+struct UpstreamRef {
+  std::string name, ns;
+  bool operator==(const UpstreamRef&) const = default;
 };
 
 /// spec.autoscalerRef.
 struct Autoscaler {
   std::string kind, name;
-  std::optional<int> primary_min, primary_max;  ///< primaryScalerReplicas
+  std::optional<int> primary_min, primary_max;         ///< primaryScalerReplicas
+  std::map<std::string, std::string> primary_queries;  ///< primaryScalerQueries: by trigger (ScaledObject)
   bool operator==(const Autoscaler&) const = default;
 };
 
@@ -92,6 +111,8 @@ struct Spec {
   std::string metrics_server;  ///< empty: the controller's
   std::string target_kind, target_name;
   std::optional<Autoscaler> autoscaler;
+  std::string ingress_name;  ///< spec.ingressRef; empty: none
+  std::optional<UpstreamRef> upstream;
   Service service;
   base::Duration interval = std::chrono::seconds(60);
   int threshold = 1;
@@ -101,7 +122,8 @@ struct Spec {
   int step_weight_promotion = 0;
   int iterations = 0;
   bool mirror = false;
-  bool has_match = false;
+  Json match;  ///< spec.analysis.match as written: an array, or null
+  std::optional<SessionAffinity> session_affinity;
   int primary_ready_percent = 100, canary_ready_percent = 100;
   std::vector<Metric> metrics;
   std::vector<Webhook> webhooks;
@@ -115,6 +137,7 @@ struct Spec {
   [[nodiscard]] std::string target_dotted() const { return target_name + "." + ns; }
   [[nodiscard]] std::string primary_name() const { return target_name + "-primary"; }
   [[nodiscard]] std::string primary_dotted() const { return primary_name() + "." + ns; }
+  [[nodiscard]] bool has_match() const { return !match.empty(); }
   [[nodiscard]] Strategy strategy() const;
   /// The weight at which the canary has earned its promotion.
   [[nodiscard]] int final_weight() const;

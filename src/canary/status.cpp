@@ -96,6 +96,8 @@ base::Result<Status> read_status(const Json& canary) {
   status.iterations = static_cast<int>(json["iterations"].int_or(0));
   status.last_applied = json["lastAppliedSpec"].str();
   status.last_promoted = json["lastPromotedSpec"].str();
+  status.affinity = {json["sessionAffinityCookie"].str(), json["previousSessionAffinityCookie"].str(),
+                     json["primarySessionAffinityCookie"].str()};
   if (json["trackedConfigs"].is_object()) {
     auto& tracked = status.tracked_configs.emplace();
     for (const Json::Member& member : json["trackedConfigs"].members())
@@ -125,6 +127,9 @@ Json write_status(const Json& canary, const Status& status, std::string_view kin
   };
   put("lastAppliedSpec", status.last_applied);
   put("lastPromotedSpec", status.last_promoted);
+  put("sessionAffinityCookie", status.affinity.canary);
+  put("previousSessionAffinityCookie", status.affinity.previous);
+  put("primarySessionAffinityCookie", status.affinity.primary);
   json.set("lastTransitionTime") = time;
   json.set("phase") = name_of(status.phase);
   json.erase("trackedConfigs");

@@ -32,6 +32,14 @@ enum class Phase {
 std::string_view name_of(Phase phase);
 std::optional<Phase> parse_phase(std::string_view name);
 
+/// The cookies of session affinity, each "name=value"; empty: none (spec 05 §8).
+struct Affinity {
+  std::string canary;    ///< sticks to the canary, in this run
+  std::string previous;  ///< of the last run: to be deleted in browsers
+  std::string primary;   ///< sticks to the primary
+  bool operator==(const Affinity&) const = default;
+};
+
 /// The part of a Canary's status that drives it (spec 03 §5).
 struct Status {
   Phase phase = Phase::none;
@@ -41,6 +49,7 @@ struct Status {
   std::string last_applied;   ///< hash of the revision that the current or last run is for
   std::string last_promoted;  ///< hash of the revision that the primary runs
   std::optional<std::map<std::string, std::string>> tracked_configs;  ///< absent: tracking is off
+  Affinity affinity;
 
   bool operator==(const Status&) const = default;
 };

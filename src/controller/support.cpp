@@ -17,7 +17,7 @@ std::vector<std::string> unsupported(const canary::Spec& spec, const std::string
     problems.push_back(
         fmt::format("spec.analysis: {} by iterations is not supported with {}, use stepWeight or stepWeights",
                     name_of(spec.strategy()), provider));
-  } else if (spec.has_match) {
+  } else if (spec.has_match()) {
     problems.push_back(fmt::format(
         "spec.analysis.match: A/B testing is not supported when using the {} provider", provider));
   }
