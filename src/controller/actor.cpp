@@ -1,10 +1,6 @@
 #include "controller/actor.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-
-#include "controller/support.h"
 
 namespace serin::controller {
 namespace {
@@ -32,17 +28,60 @@ void Actor::set_conflict(std::string text) {
 bool Actor::depends_on(const kube::Resource& resource, const std::string& name) const {
   namespace resources = kube::resources;
   if (resource == resources::canaries) return name == ref_.name;
-  if (resource == resources::deployments) return name == spec_.target_name || name == spec_.primary_name();
+  if (kind_ && resource == kind_->resource() && (name == spec_.target_name || name == spec_.primary_name()))
+    return true;
   if (resource == resources::services) {
     return name == spec_.service.name || name == spec_.service.name + "-primary" ||
            name == spec_.service.name + "-canary";
   }
-  if (resource == resources::trafficsplits_v1alpha1) return name == spec_.service.name;
-  if (resource == resources::hpas) {
-    return spec_.autoscaler &&
-           (name == spec_.autoscaler->name || name == spec_.autoscaler->name + "-primary");
+  if (const std::optional<kube::Resource> scaler = workload::scaler_resource(spec_); scaler == resource)
+    return name == spec_.autoscaler->name || name == spec_.autoscaler->name + "-primary";
+  if (router_) {
+    const auto is_it = [&](const routing::ObjectKey& key) {
+      return key.resource == resource && key.ref.name == name;
+    };
+    if (std::ranges::any_of(router_->objects(spec_), is_it)) return true;
   }
   return configs_.contains(resource.plural + "/" + name);
+}
+
+base::Task<std::vector<std::string>> Actor::equip() {
+  namespace resources = kube::resources;
+  std::vector<std::string> problems;
+  base::Result<std::unique_ptr<workload::Kind>> kind = workload::kind_of(spec_.target_kind);
+  if (!kind) problems.push_back(kind.error().message);
+  kind_ = kind ? std::move(*kind) : *workload::kind_of("Deployment");
+  const std::string& provider = spec_.provider.empty() ? shared_.provider : spec_.provider;
+  if (provider_ != provider || routers_.empty()) {
+    provider_ = provider;
+    base::Result<std::vector<std::unique_ptr<routing::Router>>> routers =
+        routing::routers_for(provider, shared_.routing);
+    if (!routers) {
+      problems.push_back(routers.error().message);
+      routers = routing::routers_for("kubernetes", shared_.routing);
+      provider_.clear();
+    }
+    routers_ = std::move(*routers);
+  }
+  std::vector<kube::Resource> needed = {kind_->resource(), resources::services, resources::configmaps,
+                                        resources::secrets};
+  if (const std::optional<kube::Resource> scaler = workload::scaler_resource(spec_))
+    needed.push_back(*scaler);
+  for (const kube::Resource& resource : needed) co_await shared_.world.follow(resource);
+  router_ = nullptr;
+  for (const std::unique_ptr<routing::Router>& router : routers_) {
+    bool offered = true;
+    for (const kube::Resource& resource : router->kinds()) {
+      const bool found = co_await shared_.world.follow(resource);
+      offered = offered && (found || resource != router->kinds().front());
+    }
+    if (!offered) continue;
+    router_ = router.get();
+    break;
+  }
+  if (!router_) router_ = routers_.front().get();
+  std::ranges::copy(router_->problems(spec_), std::back_inserter(problems));
+  co_return problems;
 }
 
 base::Task<void> Actor::run() {
@@ -79,9 +118,8 @@ base::Task<void> Actor::turn(World::Value found) {
   const base::Result<canary::Status> status = canary::read_status(*found);
   if (!status) read.problems.push_back(status.error().message);
   if (!conflict_.empty()) read.problems.push_back(conflict_);
-  if (read.problems.empty()) {
-    read.problems = unsupported(spec_, spec_.provider.empty() ? shared_.provider : spec_.provider);
-  }
+  std::vector<std::string> unsupported = co_await equip();
+  std::ranges::move(unsupported, std::back_inserter(read.problems));
   if (!spec_.suspend && read.problems.empty()) {
     const bool kept = co_await ensure_finalizer(found);
     if (!kept) {
@@ -91,7 +129,7 @@ base::Task<void> Actor::turn(World::Value found) {
     found = shared_.world.find(kube::resources::canaries, ref_);
     if (!found) co_return;
   }
-  Effects effects(shared_, spec_, found);
+  Effects effects(shared_, spec_, found, *router_, *kind_);
   canary::Input input;
   input.spec = spec_;
   input.problems = std::move(read.problems);
@@ -103,11 +141,9 @@ base::Task<void> Actor::turn(World::Value found) {
   input.deleting = kube::is_being_deleted(*found);
   input.has_finalizer = has_finalizer(*found);
   configs_.clear();
-  if (const World::Value target =
-          shared_.world.find(kube::resources::deployments, {ref_.ns, spec_.target_name})) {
-    for (const workload::ConfigRef& config : workload::config_refs(target->get("spec", "template"))) {
+  if (const World::Value target = shared_.world.find(kind_->resource(), {ref_.ns, spec_.target_name})) {
+    for (const workload::ConfigRef& config : workload::config_refs(kind_->pod_template(*target)))
       configs_.insert(resource_of(config).plural + "/" + config.name);
-    }
   }
   canary::Turn turn(std::move(input), shared_.clock.now());
   while (!turn.done()) {

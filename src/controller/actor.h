@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -31,6 +32,9 @@ class Actor {
  private:
   base::Task<void> turn(World::Value canary);
   base::Task<bool> ensure_finalizer(World::Value canary);
+  /// Chooses router and kind of target by the spec, and follows what they look at; what is wrong with the
+  /// choice.
+  base::Task<std::vector<std::string>> equip();
 
   Shared& shared_;
   kube::ObjectRef ref_;
@@ -41,6 +45,10 @@ class Actor {
   canary::Spec spec_;
   std::set<std::string> configs_;  ///< "configmaps/name" of what the target uses
   std::string conflict_;
+  std::string provider_;  ///< that routers_ are for
+  std::vector<std::unique_ptr<routing::Router>> routers_;
+  const routing::Router* router_ = nullptr;  ///< one of routers_
+  std::unique_ptr<workload::Kind> kind_;
 };
 
 }  // namespace serin::controller

@@ -22,22 +22,28 @@ void prune_status(Json& object) {
 
 World::World(kube::Api& api, base::Clock& clock, base::Random& random, base::Logger log,
              base::Executor executor, std::string ns)
-    : api_(api), clock_(clock), random_(random), log_(std::move(log)), group_(std::move(executor)) {
-  using namespace kube::resources;
-  const kube::CacheOptions whole{.ns = ns};
-  const kube::CacheOptions without_status{.ns = ns, .prune = prune_status};
-  const kube::CacheOptions metadata{.ns = ns, .metadata_only = true};
-  for (const kube::Resource& resource : {canaries, deployments, trafficsplits_v1alpha1, metric_templates})
-    add(resource, whole);
-  for (const kube::Resource& resource : {services, hpas}) add(resource, without_status);
-  // Secrets stay secret: their contents are only read, and only while a checksum is made, for those in use.
-  for (const kube::Resource& resource : {configmaps, secrets}) add(resource, metadata);
-  if (ns.empty()) add(namespaces, kube::CacheOptions{.metadata_only = true});
+    : api_(api),
+      clock_(clock),
+      random_(random),
+      log_(std::move(log)),
+      ns_(std::move(ns)),
+      group_(std::move(executor)) {
+  add(kube::resources::canaries);
+  if (ns_.empty()) add(kube::resources::namespaces);
 }
 
-void World::add(const kube::Resource& resource, kube::CacheOptions options) {
-  Kind& kind = kinds_[resource.group_resource()];
-  kind.cache = std::make_unique<kube::Cache>(api_, clock_, random_, log_, resource, std::move(options),
+kube::CacheOptions World::options_for(const kube::Resource& resource) const {
+  using namespace kube::resources;
+  kube::CacheOptions options{.ns = ns_};
+  // Secrets stay secret: their contents are only read, and only while a checksum is made, for those in use.
+  options.metadata_only = resource == configmaps || resource == secrets || resource == namespaces;
+  if (resource == services || resource == hpas || resource == ingresses) options.prune = prune_status;
+  return options;
+}
+
+World::Kind& World::add(const kube::Resource& resource) {
+  Kind& kind = kinds_[resource.path("")];
+  kind.cache = std::make_unique<kube::Cache>(api_, clock_, random_, log_, resource, options_for(resource),
                                              group_.executor());
   kind.cache->subscribe(
       [this, resource, &kind](const kube::ObjectRef& ref, const Value&, const Value& after) {
@@ -48,23 +54,37 @@ void World::add(const kube::Resource& resource, kube::CacheOptions options) {
         }
         if (listener_) listener_(resource, ref);
       });
+  return kind;
 }
 
 base::Task<void> World::run() {
   for (auto& [name, kind] : kinds_) group_.spawn(kind.cache->run());
+  // The group lives as long as this: a kind may be added at any time.
+  base::Wakeup never(group_.executor());
+  group_.spawn(never.wait());
   co_await group_.join();
 }
 
 base::Task<void> World::wait_synced() {
-  for (auto& [name, kind] : kinds_) {
-    while (!kind.cache->synced() && !kind.cache->status().api_missing) {
-      co_await clock_.sleep_for(std::chrono::milliseconds(5));
-    }
+  const Kind& canaries = *kind_of(kube::resources::canaries);
+  while (!canaries.cache->synced()) co_await clock_.sleep_for(std::chrono::milliseconds(5));
+}
+
+base::Task<bool> World::follow(kube::Resource resource) {
+  const Kind* kind = kind_of(resource);
+  if (!kind) {
+    Kind& added = add(resource);
+    group_.spawn(added.cache->run());
+    kind = &added;
   }
+  while (!kind->cache->synced() && !kind->cache->status().api_missing) {
+    co_await clock_.sleep_for(std::chrono::milliseconds(5));
+  }
+  co_return kind->cache->synced();
 }
 
 const World::Kind* World::kind_of(const kube::Resource& resource) const {
-  const auto it = kinds_.find(resource.group_resource());
+  const auto it = kinds_.find(resource.path(""));
   return it == kinds_.end() ? nullptr : &it->second;
 }
 
@@ -80,13 +100,8 @@ std::vector<World::Value> World::all(const kube::Resource& resource) const {
   return kind ? kind->cache->list() : std::vector<Value>();
 }
 
-bool World::offers(const kube::Resource& resource) const {
-  const Kind* kind = kind_of(resource);
-  return kind && !kind->cache->status().api_missing;
-}
-
 void World::wrote(const kube::Resource& resource, Json object) {
-  Kind& kind = kinds_.at(resource.group_resource());
+  Kind& kind = kinds_.at(resource.path(""));
   const kube::ObjectRef ref = kube::ref_of(object);
   const Value cached = kind.cache->get(ref);
   if (cached && version_of(*cached) >= version_of(object)) return;
@@ -94,7 +109,7 @@ void World::wrote(const kube::Resource& resource, Json object) {
 }
 
 void World::removed(const kube::Resource& resource, const kube::ObjectRef& ref) {
-  Kind& kind = kinds_.at(resource.group_resource());
+  Kind& kind = kinds_.at(resource.path(""));
   if (kind.cache->get(ref)) kind.written[ref] = nullptr;
 }
 

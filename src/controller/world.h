@@ -17,9 +17,9 @@ namespace serin::controller {
 
 using base::Json;
 
-/// The controller's view of the cluster: a list+watch cache a kind, with our own writes laid over it until
-/// the watch has brought them back, so that a turn never decides on what it has itself made outdated. Reading
-/// costs no request.
+/// The controller's view of the cluster: a list+watch cache for each kind that a canary needs, with our own
+/// writes laid over it until the watch has brought them back, so that a turn never decides on what it has
+/// itself made outdated. Reading costs no request.
 class World {
  public:
   using Value = kube::Cache::Value;
@@ -31,17 +31,16 @@ class World {
 
   /// Keeps the caches; until cancelled.
   base::Task<void> run();
-  /// Returns when every cache has listed its kind once (kinds that the server doesn't offer are not waited
-  /// for).
+  /// Returns when the Canaries have been listed once.
   base::Task<void> wait_synced();
+  /// Sees to it that a kind is followed, and waits until it has been listed once. False: the server does not
+  /// offer it now; it is found by itself if that changes.
+  base::Task<bool> follow(kube::Resource resource);
   void listen(Listener listener) { listener_ = std::move(listener); }
 
   /// The object as we know it, or null.
   [[nodiscard]] Value find(const kube::Resource& resource, const kube::ObjectRef& ref) const;
   [[nodiscard]] std::vector<Value> all(const kube::Resource& resource) const;
-  /// Whether the server offers this kind.
-  [[nodiscard]] bool offers(const kube::Resource& resource) const;
-
   /// Notes what the API answered to a write of ours.
   void wrote(const kube::Resource& resource, Json object);
   void removed(const kube::Resource& resource, const kube::ObjectRef& ref);
@@ -53,15 +52,17 @@ class World {
     std::unique_ptr<kube::Cache> cache;
     std::map<kube::ObjectRef, Value> written;  ///< newer than what the cache has; null: deleted by us
   };
-  void add(const kube::Resource& resource, kube::CacheOptions options);
+  Kind& add(const kube::Resource& resource);
+  [[nodiscard]] kube::CacheOptions options_for(const kube::Resource& resource) const;
   [[nodiscard]] const Kind* kind_of(const kube::Resource& resource) const;
 
   kube::Api& api_;
   base::Clock& clock_;
   base::Random& random_;
   base::Logger log_;
+  std::string ns_;
   base::TaskGroup group_;
-  std::map<std::string, Kind> kinds_;  ///< by group_resource()
+  std::map<std::string, Kind> kinds_;  ///< by path("")
   Listener listener_;
 };
 

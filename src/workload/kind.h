@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/json.h"
@@ -53,5 +54,8 @@ class Kind {
 /// The kind that spec.targetRef.kind names. Error (invalid): one that cannot be released, with those that
 /// can.
 base::Result<std::unique_ptr<Kind>> kind_of(const std::string& target_kind);
+
+/// The kind of spec.autoscalerRef; nullopt: there is none.
+std::optional<kube::Resource> scaler_resource(const canary::Spec& spec);
 
 }  // namespace serin::workload

@@ -1,0 +1,38 @@
+#include "routing/router.h"
+
+#include <fmt/format.h>
+
+#include "routing/none.h"
+#include "routing/smi.h"
+
+namespace serin::routing {
+
+base::Result<std::vector<std::unique_ptr<Router>>> routers_for(const std::string& provider,
+                                                               const RouterOptions&) {
+  std::vector<std::unique_ptr<Router>> routers;
+  const auto is = [&](std::string_view name) {
+    return provider == name || provider.starts_with(fmt::format("{}:", name));
+  };
+  if (provider == "linkerd") {
+    for (const char* version : {"v1alpha1", "v1alpha2", "v1alpha3"}) routers.push_back(make_smi_router(version));
+  } else if (is("smi:v1alpha1") || is("smi:v1alpha2") || is("smi:v1alpha3")) {
+    routers.push_back(make_smi_router(provider.substr(4, 8)));
+  } else if (provider == "kubernetes") {
+    routers.push_back(make_no_router());
+  } else {
+    return base::fail(base::Errc::invalid,
+                      fmt::format("spec.provider: \"{}\" is not supported, use linkerd, smi:v1alpha1, "
+                                  "smi:v1alpha2, smi:v1alpha3 or kubernetes",
+                                  provider));
+  }
+  return routers;
+}
+
+std::string foreign_controller(const Json& live, const canary::Spec& spec) {
+  const Json& owner = kube::controller_owner(live);
+  if (owner.is_null() || owner["uid"].str() == spec.uid) return "";
+  return fmt::format("{} {} controls it: delete it, or give spec.service.name another value",
+                     owner["kind"].str(), owner["name"].str());
+}
+
+}  // namespace serin::routing
