@@ -5,7 +5,8 @@
 
 namespace serin::local {
 
-/// The CustomResourceDefinitions of deploy/crds, a YAML document each: Flagger's kinds and the TrafficSplit.
+/// The CustomResourceDefinitions of deploy/crds and deploy/crds/mesh, a YAML document each: Flagger's
+/// kinds, TrafficSplits and HTTPRoutes.
 std::vector<std::string_view> embedded_crds();
 
 }  // namespace serin::local

@@ -188,7 +188,8 @@ Task<Result<void>> wait_served(kube::Api* api, base::Clock* clock, Json crd) {
 
 Task<Result<void>> apply_crds(kube::Api* api, base::Clock* clock, std::filesystem::path folder) {
   std::vector<Json> crds;
-  for (const auto& file : std::filesystem::directory_iterator(folder)) {
+  for (const auto& file : std::filesystem::recursive_directory_iterator(folder)) {
+    if (file.path().extension() != ".yaml") continue;
     const Result<Objects> objects = read_objects(file.path());
     if (!objects) co_return fail(objects.error());
     for (const auto& [name, crd] : *objects) crds.push_back(crd);

@@ -95,6 +95,46 @@ TEST_F(CrdTest, ShowOneObjectInEveryVersion) {
   EXPECT_EQ(world.get(res::trafficsplits_v1alpha1, "p")["apiVersion"].str(), "split.smi-spec.io/v1alpha1");
   EXPECT_EQ(outcome(world.merge(newer, "p", "{spec: {backends: [{service: a, weight: 'x'}]}}")).substr(0, 11),
             "422 Invalid");
+  newer.version = "v1alpha3";
+  ASSERT_EQ(outcome(world.merge(newer, "p", "{spec: {matches: [{kind: HTTPRouteGroup, name: a}]}}")), "ok");
+}
+
+TEST_F(CrdTest, HttpRoutesGetTheDefaultsOfTheGatewayApi) {
+  kube::Resource v1beta1{"gateway.networking.k8s.io", "v1beta1", "httproutes", "HTTPRoute"};
+  ASSERT_EQ(outcome(world.create(v1beta1, R"(
+metadata: {name: podinfo}
+spec:
+  parentRefs: [{kind: Service, group: core, name: podinfo, port: 9898}, {name: a}]
+  rules:
+  - backendRefs: [{name: podinfo-primary, port: 9898, weight: 90}, {name: podinfo-canary, port: 9898}]
+    filters: [{type: RequestRedirect, requestRedirect: {port: 80}}]
+  - matches: [{headers: [{name: x-canary, value: insider}]}]
+)")),
+            "ok");
+  kube::Resource v1 = v1beta1;
+  v1.version = "v1";
+  const Json spec = world.get(v1, "podinfo")["spec"];
+  const Json root = yaml("{path: {type: PathPrefix, value: /}}");
+  EXPECT_EQ(spec.get("rules").at(0)["matches"], Json::array({root}));
+  EXPECT_EQ(spec.get("rules").at(1)["matches"].at(0)["path"], root["path"]);
+  EXPECT_EQ(spec.get("rules").at(1)["matches"].at(0)["headers"].at(0)["type"], Json("Exact"));
+  EXPECT_EQ(spec.get("rules").at(0)["backendRefs"].at(1),
+            yaml("{group: '', kind: Service, name: podinfo-canary, port: 9898, weight: 1}"));
+  EXPECT_EQ(spec.get("rules").at(0)["filters"].at(0).get("requestRedirect", "statusCode"), Json(302));
+  EXPECT_EQ(spec["parentRefs"].at(1), yaml("{group: gateway.networking.k8s.io, kind: Gateway, name: a}"));
+  EXPECT_EQ(outcome(world.create(v1, "{metadata: {name: x}, spec: {rules: [{backendRefs: [{name: a}]}]}}")),
+            "422 Invalid: HTTPRoute.gateway.networking.k8s.io \"x\" is invalid: "
+            "spec.rules[0].backendRefs[0]: Invalid value: Must have port for Service reference");
+}
+
+TEST_F(CrdTest, LinkerdsHttpRoutesAreServedInEveryVersion) {
+  kube::Resource resource{"policy.linkerd.io", "v1alpha1", "httproutes", "HTTPRoute"};
+  ASSERT_EQ(outcome(world.create(resource, "{metadata: {name: a}, spec: {parentRefs: [{name: b}]}}")), "ok");
+  for (const char* version : {"v1alpha1", "v1beta1", "v1beta2", "v1beta3"}) {
+    resource.version = version;
+    EXPECT_EQ(world.get(resource, "a").get("spec", "parentRefs").at(0)["group"], Json("policy.linkerd.io"))
+        << version;
+  }
 }
 
 TEST_F(CrdTest, TakeTheirObjectsAlong) {

@@ -156,7 +156,7 @@ TEST(CrdSchema, KnowsTheRuleOfBackendReferences) {
   schema->apply_defaults(object);
   const FieldErrors errors = schema->validate(object);
   ASSERT_EQ(errors.size(), 1U);
-  EXPECT_EQ(errors[0].text(), "ref: Invalid value: \"object\": Must have port for Service reference");
+  EXPECT_EQ(errors[0].text(), "ref: Invalid value: Must have port for Service reference");
 }
 
 TEST(CrdSchema, RefusesPatternsThatAreNone) {

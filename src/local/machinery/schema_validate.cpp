@@ -283,7 +283,7 @@ FieldErrors validate_rules(const SchemaNode& schema, const Json& value, const st
   const bool needs_port = schema.known_rule && value["group"].is_string() && value["group"].str().empty() &&
                           value["kind"].str() == "Service";
   if (needs_port && !value.contains("port")) {
-    errors.push_back(FieldError::invalid(path, "object", schema.rule_message));
+    errors.push_back({"FieldValueInvalid", path, "Invalid value: " + schema.rule_message});
   }
   descend(schema, value, path, [&](const SchemaNode& inner, const Json& member, const std::string& at) {
     append(errors, validate_rules(inner, member, at));
