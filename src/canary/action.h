@@ -57,6 +57,12 @@ struct Announce {
 struct Note {
   std::string text;
 };
+/// A message to people's chat rooms (spec 10 §1). Sent without waiting.
+struct Alert {
+  enum class Severity { info, warn, error } severity = Severity::info;
+  std::string text;
+  bool with_metadata = false;  ///< target, threshold, deadline and routing are told with it
+};
 /// Looks again. Reply: Observation.
 struct Observe {};
 /// Writes the status on the version that was observed.
@@ -99,16 +105,22 @@ struct Drain {};
 /// The apex Service selects the target's pods again, and outlives the Canary if it serves traffic.
 struct ReleaseApex {};
 struct RemoveFinalizer {};
+/// Gives the primary at least this many replicas, so that it can take the traffic back.
+struct GrowPrimary {
+  int replicas = 1;
+};
+/// Takes the one-off command off the Canary: it has been carried out.
+struct ClearCommand {};
 /// The duration of a rollout's end for the metrics: completed, skipped or failed.
 struct CountOutcome {
   bool succeeded = true;
   bool skipped = false;
 };
 
-using Action =
-    std::variant<Announce, Note, Observe, SaveStatus, EnsureServices, EnsurePrimary, EnsurePrimaryScaler,
-                 EnsureApex, EnsureRoute, SetRoutes, ScaleTarget, Promote, RestorePrimary, CallHook,
-                 CheckProviders, EvaluateMetrics, Drain, ReleaseApex, RemoveFinalizer, CountOutcome>;
+using Action = std::variant<Announce, Note, Alert, Observe, SaveStatus, EnsureServices, EnsurePrimary,
+                            EnsurePrimaryScaler, EnsureApex, EnsureRoute, SetRoutes, ScaleTarget, Promote,
+                            RestorePrimary, CallHook, CheckProviders, EvaluateMetrics, Drain, ReleaseApex,
+                            RemoveFinalizer, GrowPrimary, ClearCommand, CountOutcome>;
 
 using Done = base::Result<void>;
 struct ApexReply {
@@ -117,6 +129,7 @@ struct ApexReply {
 };
 struct CheckReply {
   bool passed = true;
+  bool unknown = false;            ///< not passed, but nothing failed either: there was no data to judge by
   std::vector<std::string> texts;  ///< why not, as the Warning shows it
 };
 using Reply = std::variant<Done, Observation, ApexReply, CheckReply>;

@@ -77,8 +77,7 @@ Plan<> Turn::Machine::bootstrap() {
       if (!copied) co_await report(copied.error().message);
       co_return;
     }
-    co_await wait_for(in.memory.primary, state,
-                      fmt::format("{} not ready: {}", spec().primary_dotted(), state.text));
+    co_await wait_for(in.memory.primary, state, primary_not_ready(state));
     co_return;
   }
   stop_waiting();
@@ -103,6 +102,8 @@ Plan<> Turn::Machine::bootstrap() {
   const bool saved = co_await save(next);
   if (!saved) co_return;
   co_await normal(fmt::format("Initialization done! {}", spec().dotted()), Phase::initialized);
+  co_await alert(Alert::Severity::info,
+                 fmt::format("New {} detected, initialization completed.", spec().target_kind), true);
   wake_at(now);
 }
 

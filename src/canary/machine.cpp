@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "canary/affinity.h"
 #include "canary/hash.h"
 #include "canary/machine_impl.h"
 
@@ -33,7 +34,11 @@ Outcome Turn::outcome() const {
   return {machine_->in.memory, machine_->in.status, machine_->wake};
 }
 
-Turn::Machine::Machine(Input input, base::MonoTime time) : in(std::move(input)), now(time), root(turn()) {}
+Turn::Machine::Machine(Input input, base::MonoTime time) : in(std::move(input)), now(time), root(turn()) {
+  Adjusted possible = adjusted(std::move(in.spec), in.seen.capabilities);
+  in.spec = std::move(possible.spec);
+  adjustments = std::move(possible.warnings);
+}
 
 void Turn::Machine::resume(std::coroutine_handle<> handle) {
   handle.resume();
@@ -61,10 +66,21 @@ bool is_new_revision(const Status& status, const Observation& seen) {
   return seen.configs && *seen.configs != status.tracked_configs.value_or(none);
 }
 
-int next_weight(const Spec& spec, int weight) {
-  if (spec.step_weight > 0) return std::max(weight, std::min(spec.final_weight(), weight + spec.step_weight));
-  const auto larger = std::ranges::find_if(spec.step_weights, [&](int step) { return step > weight; });
-  return larger == spec.step_weights.end() ? weight : std::min(100, *larger);
+namespace {
+constexpr std::pair<Command::Verb, std::string_view> verb_names[] = {{Command::Verb::approve, "approve"},
+                                                                     {Command::Verb::promote, "promote"},
+                                                                     {Command::Verb::rollback, "rollback"},
+                                                                     {Command::Verb::restart, "restart"}};
+}  // namespace
+
+std::string_view name_of(Command::Verb verb) {
+  return std::ranges::find(verb_names, verb, &std::pair<Command::Verb, std::string_view>::first)->second;
+}
+
+std::optional<Command::Verb> parse_verb(std::string_view name) {
+  const auto it = std::ranges::find(verb_names, name, &std::pair<Command::Verb, std::string_view>::second);
+  if (it == std::end(verb_names)) return std::nullopt;
+  return it->first;
 }
 
 // --- words
@@ -118,6 +134,19 @@ Readiness Turn::Machine::check(Memory::Wait& wait, const WorkloadView& workload,
   return state;
 }
 
+std::string Turn::Machine::primary_not_ready(const Readiness& state) const {
+  const std::string_view noun = spec().target_kind == "DaemonSet" ? "primary daemonset " : "";
+  return fmt::format("{}{} not ready: {}", noun, spec().primary_dotted(), state.text);
+}
+
+std::string Turn::Machine::canary_not_ready(const Readiness& state) const {
+  if (spec().target_kind == "DaemonSet") {
+    return fmt::format("canary damonset {} not ready with retryable {}: {}", spec().target_dotted(),
+                       !state.for_good, state.text);
+  }
+  return fmt::format("canary deployment {} not ready: {}", spec().target_dotted(), state.text);
+}
+
 Readiness Turn::Machine::check_primary() {
   return check(in.memory.primary, in.seen.primary, spec().primary_name(), spec().primary_ready_percent);
 }
@@ -143,8 +172,21 @@ Plan<> Turn::Machine::look() {
   in.seen = co_await ask(Observe{});
 }
 
+/// The cookies of a run are stored before any route names them: one that a browser has and nobody remembers
+/// could not be deleted.
+Plan<bool> Turn::Machine::remember_cookies(Routes routes) {
+  if (!spec().session_affinity) co_return true;
+  Status next = status();
+  next.affinity = affinity_for(*spec().session_affinity, spec().uid, status().last_applied, status().affinity,
+                               routes.canary > 0);
+  if (next == status()) co_return true;
+  co_return co_await save(next);
+}
+
 Plan<bool> Turn::Machine::route(Routes routes) {
-  if (in.seen.routes == routes) co_return true;
+  if (in.seen.routes == routes || !in.seen.capabilities.shifts) co_return true;
+  const bool remembered = co_await remember_cookies(routes);
+  if (!remembered) co_return false;
   const Done set = co_await ask(SetRoutes{routes});
   if (!set) {
     co_await report(set.error().message);
@@ -154,8 +196,18 @@ Plan<bool> Turn::Machine::route(Routes routes) {
   co_return true;
 }
 
+/// The target's pods are not needed any more; false after reporting why they could not be taken away.
+Plan<bool> Turn::Machine::park_target() {
+  const Done scaled = co_await ask(ScaleTarget{ScaleTarget::To::zero});
+  if (!scaled) co_await report(scaled.error().message);
+  co_return scaled.has_value();
+}
+
 Plan<std::optional<Turn::Machine::HookFailure>> Turn::Machine::call_hooks(HookType type, Phase payload_phase,
                                                                           std::string passed) {
+  const bool is_gate = type == HookType::confirm_rollout || type == HookType::confirm_traffic_increase ||
+                       type == HookType::confirm_promotion;
+  if (is_gate && approved) co_return std::nullopt;
   for (const Webhook& hook : spec().hooks(type)) {
     const Done answer = co_await ask(CallHook{hook, payload_phase, status()});
     if (!answer) co_return HookFailure{hook, answer.error().message};
@@ -198,6 +250,11 @@ Plan<> Turn::Machine::turn() {
     }
     co_return;
   }
+  if (in.command.paused != std::exchange(in.memory.paused, in.command.paused)) {
+    co_await normal(
+        fmt::format("{} {}{}", in.command.paused ? "Paused" : "Resumed", spec().dotted(), in.command.by),
+        phase());
+  }
   if (phase() == Phase::none) {
     Status next = status();
     next.phase = Phase::initializing;
@@ -227,6 +284,8 @@ Plan<> Turn::Machine::act() {
   // Generated objects that cannot be kept must not keep traffic from being brought to safety.
   const bool kept = co_await upkeep();
   if (!kept && !runs_analysis() && phase() != Phase::promoting && phase() != Phase::finalising) co_return;
+  const bool obeyed = co_await obey();
+  if (obeyed) co_return;
   switch (phase()) {
     case Phase::progressing:
     case Phase::waiting_promotion:

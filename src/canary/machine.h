@@ -18,15 +18,34 @@ struct Memory {
     int progress = 0;
     std::string text;  ///< what was announced of it
   };
-  Wait primary, canary;    ///< waits for the readiness of the two workloads
-  std::string problem;     ///< the last problem that was announced
-  bool suspended = false;  ///< that it is suspended has been announced
+  Wait primary, canary;      ///< waits for the readiness of the two workloads
+  std::string rolling_back;  ///< why, if a rollback has been announced and isn't through
+  std::string problem;       ///< the last problem that was announced
+  bool suspended = false;    ///< that it is suspended has been announced
   bool providers_online = false;
+  bool paused = false;  ///< that it is paused has been announced
   std::optional<Phase> phase_before_deletion;
+  std::optional<base::MonoTime> unknown_since;  ///< when checks began to have nothing to judge by
+  std::optional<base::MonoTime> route_refused;  ///< since when the next step cannot be routed
+  std::optional<base::MonoTime> growing;  ///< since when the primary is awaited to take the traffic back
+  int foreign_routes = 0;                 ///< how often in this run somebody else changed the routes
 };
 
 struct Settings {
   base::Duration retry = std::chrono::seconds(2);  ///< pause before something that failed is tried again
+  base::Duration
+      unknown_grace{};  ///< how long checks may have nothing to judge by before that counts as failed
+  /// How long a rollback waits for the primary to be large enough for all traffic.
+  base::Duration capacity_wait = std::chrono::seconds(30);
+  int foreign_routes_max = 10;  ///< so many changes of routes by somebody else end a run
+};
+
+/// What people ask of a canary by its annotations (docs/commands.md).
+struct Command {
+  enum class Verb { approve, promote, rollback, restart };
+  bool paused = false;
+  std::optional<Verb> verb;  ///< carried out once
+  std::string by;            ///< who asked, and why, as far as it is known: " by ann: too many complaints"
 };
 
 /// Everything one turn is decided on.
@@ -36,10 +55,15 @@ struct Input {
   Status status;
   Memory memory;
   Observation seen;
+  Command command;
   bool deleting = false;
   bool has_finalizer = false;
   Settings settings;
 };
+
+/// "approve", and back; nullopt for an unknown name.
+std::string_view name_of(Command::Verb verb);
+std::optional<Command::Verb> parse_verb(std::string_view name);
 
 /// How a turn ended.
 struct Outcome {
@@ -81,9 +105,5 @@ std::string promotion_id(const Spec& spec, const std::string& revision,
 
 /// Whether target or configs differ from what is promoted and from what was last tried (spec 01 §5.1, §5.2).
 bool is_new_revision(const Status& status, const Observation& seen);
-
-/// The canary weight after `weight`: the next step of the spec, never beyond its final weight. Equal to
-/// `weight` at the end.
-int next_weight(const Spec& spec, int weight);
 
 }  // namespace serin::canary

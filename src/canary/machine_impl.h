@@ -6,6 +6,7 @@
 
 #include "canary/machine.h"
 #include "canary/plan.h"
+#include "canary/strategy.h"
 
 namespace serin::canary {
 
@@ -16,6 +17,8 @@ class Turn::Machine {
 
   Channel channel;
   Input in;
+  std::vector<std::string> adjustments;  ///< what the provider cannot do of the spec
+  bool approved = false;                 ///< gates count as open in this turn: somebody has said so
   base::MonoTime now;
   std::optional<base::MonoTime> wake;
   Plan<> root;
@@ -35,12 +38,20 @@ class Turn::Machine {
   Ask<Announce> warning(std::string text, Phase phase) {
     return ask(Announce{Announce::Kind::warning, std::move(text), phase});
   }
+  Ask<Alert> alert(Alert::Severity severity, std::string text, bool with_metadata = false) {
+    return ask(Alert{severity, std::move(text), with_metadata});
+  }
   [[nodiscard]] const Spec& spec() const { return in.spec; }
   [[nodiscard]] const Status& status() const { return in.status; }
   [[nodiscard]] Phase phase() const { return in.status.phase; }
   [[nodiscard]] bool is_new() const { return is_new_revision(in.status, in.seen); }
   [[nodiscard]] bool runs_analysis() const {
     return phase() == Phase::progressing || phase() == Phase::waiting_promotion;
+  }
+  /// Nothing has been tried of this run yet.
+  [[nodiscard]] bool at_start() const {
+    const bool mirrored = in.seen.routes && in.seen.routes->mirrored;
+    return status().canary_weight == 0 && status().iterations == 0 && !mirrored;
   }
   void wake_at(base::MonoTime time) { wake = wake ? std::min(*wake, time) : time; }
   void retry() { wake_at(now + in.settings.retry); }
@@ -56,12 +67,16 @@ class Turn::Machine {
   /// Whether a workload may carry traffic: ready by its status, and with at least one available pod unless it
   /// is wanted at zero. Keeps the wait's clock, which only progress sets back.
   Readiness check(Memory::Wait& wait, const WorkloadView& workload, const std::string& name, int percent);
+  [[nodiscard]] std::string primary_not_ready(const Readiness& state) const;
+  [[nodiscard]] std::string canary_not_ready(const Readiness& state) const;
   Readiness check_primary();
   Readiness check_canary();
   void stop_waiting();
   Plan<> look();
   /// Sets the routes if they are not so already; false after reporting why not.
   Plan<bool> route(Routes routes);
+  Plan<bool> remember_cookies(Routes routes);
+  Plan<bool> park_target();
   /// Calls hooks of a type in order until one fails: its name and text; nullopt if all passed.
   struct HookFailure {
     Webhook hook;
@@ -78,6 +93,11 @@ class Turn::Machine {
   Plan<> bootstrap();
   Plan<bool> primary_exists();
   Plan<bool> primary_serves();
+  // --- commands.cpp
+  Plan<bool> obey();
+  Plan<> obey_rollback();
+  Plan<> obey_restart();
+  [[nodiscard]] bool is_gated() const;
   // --- rollout.cpp
   Plan<> idle();
   Plan<> tidy();
@@ -85,15 +105,21 @@ class Turn::Machine {
   Plan<> analyse();
   Plan<bool> revision_unchanged();
   Plan<> restart();
+  void forget_run();
   Plan<> cancel();
   Plan<bool> workloads_ready();
   Plan<bool> judged_good();
   Plan<bool> wants_rollback();
   Plan<> failed_check(std::string text);
+  Plan<bool> routes_as_recorded();
+  Plan<bool> traffic_increase_confirmed();
   Plan<> step();
+  Plan<> carry_out(Step next);
   Plan<> rollback(std::string reason);
-  Plan<> skip_to_promotion();
+  Plan<bool> primary_can_take_over();
   // --- promotion.cpp
+  Plan<bool> promotion_confirmed();
+  [[nodiscard]] bool promotion_was_confirmed() const;
   Plan<> promote();
   Plan<> promoting();
   Plan<bool> promoted_copy();

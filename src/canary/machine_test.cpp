@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "canary/model_world.h"
+#include "canary/strategy.h"
 
 namespace serin::canary {
 namespace {

@@ -30,14 +30,19 @@ class ModelWorld {
   std::string previous_revision;  ///< of the primary, for RestorePrimary
   std::map<std::string, std::string> configs;
   std::optional<Routes> routes;
+  Capabilities capabilities;
+  Command command;
+  Settings settings;
   bool deleting = false, finalizer = true, gone = false;
   std::function<std::string(const Webhook&)> answer = [](const Webhook&) { return std::string(); };
   std::function<std::string()> check = [] { return std::string(); };  ///< the failure's text; empty: passed
+  bool no_data = false;                                               ///< what fails does so for want of data
   std::function<void(const Action&)> before;  ///< sees every action, may change the world
   int crash_at =
       -1;  ///< the controller dies just after this action (counted over the whole run) and starts anew
 
   std::vector<std::string> events;      ///< "N Progressing text"
+  std::vector<std::string> alerts;      ///< "warn text"
   std::vector<std::string> violations;  ///< broken safety rules
   int actions = 0;
   base::MonoTime now{};

@@ -37,6 +37,7 @@ Observation ModelWorld::observe() const {
   seen.primary_id = primary.id;
   seen.configs = configs;
   seen.routes = routes;
+  seen.capabilities = capabilities;
   return seen;
 }
 
@@ -49,7 +50,8 @@ void ModelWorld::push(const std::string& revision, bool broken) {
 Reply ModelWorld::carry_out(const Action& action) {
   const auto scale = [this](ScaleTarget to) -> Done {
     if (to.to == ScaleTarget::To::zero) {
-      if (routes && routes->canary > 0) violations.push_back("target scaled down while it gets traffic");
+      if (capabilities.shifts && routes && routes->canary > 0)
+        violations.push_back("target scaled down while it gets traffic");
       if (!primary.exists || primary.ready == 0) violations.push_back("target scaled down without a primary");
       target.wanted = target.ready = 0;
     } else if (target.wanted == 0) {
@@ -62,6 +64,19 @@ Reply ModelWorld::carry_out(const Action& action) {
           [&](const Announce& a) -> Reply {
             events.push_back(fmt::format("{} {} {}", a.kind == Announce::Kind::normal ? "N" : "W",
                                          name_of(a.phase), a.text));
+            return Done();
+          },
+          [&](const Alert& a) -> Reply {
+            constexpr const char* names[] = {"info", "warn", "error"};
+            alerts.push_back(fmt::format("{} {}", names[static_cast<int>(a.severity)], a.text));
+            return Done();
+          },
+          [&](const GrowPrimary& g) -> Reply {
+            primary.wanted = std::max(primary.wanted, g.replicas);
+            return Done();
+          },
+          [&](const ClearCommand&) -> Reply {
+            command.verb.reset();
             return Done();
           },
           [&](const Observe&) -> Reply { return observe(); },
@@ -107,7 +122,7 @@ Reply ModelWorld::carry_out(const Action& action) {
           [&](const EvaluateMetrics&) -> Reply {
             const std::string text = check();
             if (text.empty()) return CheckReply{};
-            return CheckReply{false, {text}};
+            return CheckReply{false, no_data, {text}};
           },
           [&](const Drain&) -> Reply {
             now += std::chrono::seconds(3);
@@ -140,7 +155,7 @@ void ModelWorld::pods_become_ready() {
 }
 
 bool ModelWorld::run_turn() {
-  Input input{spec, {}, status, memory_, observe(), deleting, finalizer, {}};
+  Input input{spec, {}, status, memory_, observe(), command, deleting, finalizer, settings};
   Turn turn(std::move(input), now);
   while (!turn.done()) {
     const Action action = turn.asked();

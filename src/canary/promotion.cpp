@@ -4,25 +4,34 @@
 
 namespace serin::canary {
 
-/// The canary has earned it: the gate, then the copy.
-Plan<> Turn::Machine::promote() {
+/// The gate before a promotion; false: it is closed, and that is announced once.
+Plan<bool> Turn::Machine::promotion_confirmed() {
   const std::optional<HookFailure> closed =
       co_await call_hooks(HookType::confirm_promotion, Phase::progressing, "Confirm-promotion");
-  if (closed) {
-    in.memory.judged = now;
-    wake_at(now + spec().interval);
-    if (phase() == Phase::waiting_promotion) co_return;
-    Status next = status();
-    next.phase = Phase::waiting_promotion;
-    const bool saved = co_await save(next);
-    if (!saved) co_return;
-    co_await warning(fmt::format("Halt {} advancement waiting for promotion approval {}", spec().dotted(),
-                                 closed->hook.name),
-                     Phase::waiting_promotion);
-    co_return;
-  }
-  const bool unchanged = co_await revision_unchanged();
-  if (!unchanged) co_return;
+  if (!closed) co_return true;
+  in.memory.judged = now;
+  wake_at(now + spec().interval);
+  if (phase() == Phase::waiting_promotion) co_return false;
+  const Phase before = phase();
+  Status next = status();
+  next.phase = Phase::waiting_promotion;
+  const bool saved = co_await save(next);
+  if (!saved) co_return false;
+  co_await warning(fmt::format("Halt {} advancement waiting for promotion approval {}", spec().dotted(),
+                               closed->hook.name),
+                   before);
+  if (!closed->hook.mute_alert)
+    co_await alert(Alert::Severity::warn, "Canary promotion is waiting for approval.");
+  co_return false;
+}
+
+/// Blue/green asks before it routes everything to the canary, and not again.
+bool Turn::Machine::promotion_was_confirmed() const {
+  return spec().strategy() == Strategy::blue_green && status().iterations > spec().iterations;
+}
+
+/// The canary has earned it, or nobody wants it judged.
+Plan<> Turn::Machine::promote() {
   const Phase before = phase();
   // Written first: whoever takes over from here finishes the promotion, and does it once (see promoted_copy).
   Status next = status();
@@ -31,8 +40,7 @@ Plan<> Turn::Machine::promote() {
   if (!saved) co_return;
   co_await normal(
       fmt::format("Copying {} template spec to {}", spec().target_dotted(), spec().primary_dotted()), before);
-  in.memory.judged.reset();
-  stop_waiting();
+  forget_run();
   const bool copied = co_await promoted_copy();
   if (copied) wake_at(now);
 }
@@ -70,7 +78,7 @@ Plan<> Turn::Machine::promoting() {
   }
   const Readiness state = check_primary();
   if (!state.ready) {
-    const std::string text = fmt::format("{} not ready: {}", spec().primary_dotted(), state.text);
+    const std::string text = primary_not_ready(state);
     const bool hopeless = co_await wait_for(in.memory.primary, state, text);
     if (hopeless) co_await failed_promotion(text);
     co_return;
@@ -81,12 +89,14 @@ Plan<> Turn::Machine::promoting() {
     co_await report(scaler.error().message);
     co_return;
   }
-  const int weight = in.seen.routes ? in.seen.routes->canary : 0;
-  if (spec().step_weight_promotion > 0 && weight > 0) {
+  const bool divided = in.seen.routes && in.seen.routes->canary > 0;
+  const bool by_weight = spec().strategy() != Strategy::ab_testing && !spec().skip_analysis;
+  if (spec().step_weight_promotion > 0 && divided && by_weight) {
     co_await step_back();
     co_return;
   }
-  co_await normal("Routing all traffic to primary", phase());
+  if (in.seen.capabilities.shifts && !spec().skip_analysis)
+    co_await normal("Routing all traffic to primary", phase());
   const bool routed = co_await route({100, 0});
   if (!routed) co_return;
   Status next = status();
@@ -135,11 +145,8 @@ Plan<> Turn::Machine::finalising() {
   const bool routed = co_await route({100, 0});
   if (!routed) co_return;
   co_await ask(Drain{});
-  const Done scaled = co_await ask(ScaleTarget{ScaleTarget::To::zero});
-  if (!scaled) {
-    co_await report(scaled.error().message);
-    co_return;
-  }
+  const bool parked = co_await park_target();
+  if (!parked) co_return;
   Status next = status();
   next.phase = Phase::succeeded;
   next.canary_weight = 0;
@@ -147,55 +154,24 @@ Plan<> Turn::Machine::finalising() {
   next.last_promoted = next.last_applied;
   const bool saved = co_await save(next);
   if (!saved) co_return;
-  co_await ask(CountOutcome{true, false});
-  co_await post_rollout(Phase::succeeded, Phase::succeeded);
-  co_await normal(fmt::format("Promotion completed! Scaling down {}", spec().target_dotted()),
-                  Phase::succeeded);
-  wake_at(now);
-}
-
-/// spec.skipAnalysis: nothing is judged, but the canary serves until the primary is ready (spec 01 §6.4).
-Plan<> Turn::Machine::skip_to_promotion() {
-  const std::string id = promotion_id(spec(), status().last_applied, status().tracked_configs);
-  if (in.seen.primary_id != id) {
-    co_await normal(
-        fmt::format("Copying {} template spec to {}", spec().target_dotted(), spec().primary_dotted()),
-        phase());
-    const bool copied = co_await promoted_copy();
-    if (copied) wake_at(now);
-    co_return;
-  }
-  const Done scaler = co_await ask(EnsurePrimaryScaler{true});
-  if (!scaler) {
-    co_await report(scaler.error().message);
-    co_return;
-  }
-  const bool routed = co_await route({100, 0});
-  if (!routed) co_return;
-  if (status().canary_weight > 0) co_await ask(Drain{});
-  const Done scaled = co_await ask(ScaleTarget{ScaleTarget::To::zero});
-  if (!scaled) {
-    co_await report(scaled.error().message);
-    co_return;
-  }
-  Status next = status();
-  next.phase = Phase::succeeded;
-  next.canary_weight = 0;
-  next.iterations = 0;
-  next.last_promoted = next.last_applied;
-  const bool saved = co_await save(next);
-  if (!saved) co_return;
-  co_await ask(CountOutcome{true, true});
+  const bool skipped = spec().skip_analysis;
+  co_await ask(CountOutcome{true, skipped});
   co_await post_rollout(Phase::succeeded, Phase::succeeded);
   co_await normal(
-      fmt::format("Promotion completed! Canary analysis was skipped for {}", spec().target_dotted()),
+      fmt::format("Promotion completed! {} {}", skipped ? "Canary analysis was skipped for" : "Scaling down",
+                  spec().target_dotted()),
       Phase::succeeded);
+  co_await alert(Alert::Severity::info, skipped
+                                            ? "Canary analysis was skipped, promotion finished."
+                                            : "Canary analysis completed successfully, promotion finished.");
+  wake_at(now);
 }
 
 /// The primary cannot start with what was analysed: the canary keeps all traffic, the primary goes back.
 Plan<> Turn::Machine::failed_promotion(std::string reason) {
   co_await warning(
       fmt::format("Promotion of {} failed, primary not ready: {}", spec().target_dotted(), reason), phase());
+  co_await alert(Alert::Severity::error, fmt::format("Promotion failed, primary not ready: {}", reason));
   if (in.seen.target.ready > 0) {
     const bool routed = co_await route({0, 100});
     if (!routed) co_return;
@@ -231,20 +207,16 @@ Plan<> Turn::Machine::heal() {
       const bool kept = co_await route({0, 100});
       if (!kept) co_return;
     }
-    co_await wait_for(in.memory.primary, state,
-                      fmt::format("{} not ready: {}", spec().primary_dotted(), state.text));
+    co_await wait_for(in.memory.primary, state, primary_not_ready(state));
     co_return;
   }
   stop_waiting();
-  co_await normal("Routing all traffic to primary", phase());
+  if (in.seen.capabilities.shifts) co_await normal("Routing all traffic to primary", phase());
   const bool routed = co_await route({100, 0});
   if (!routed) co_return;
   co_await ask(Drain{});
-  const Done scaled = co_await ask(ScaleTarget{ScaleTarget::To::zero});
-  if (!scaled) {
-    co_await report(scaled.error().message);
-    co_return;
-  }
+  const bool parked = co_await park_target();
+  if (!parked) co_return;
   Status next = status();
   next.canary_weight = 0;
   const bool saved = co_await save(next);

@@ -50,11 +50,11 @@ Plan<> Turn::Machine::tidy() {
   if (in.seen.target.replicas == 0 || in.seen.primary.ready == 0) co_return;
   co_await ask(Note{fmt::format("Scaling down {} {}: it was scaled up outside of a rollout",
                                 spec().target_kind, spec().target_dotted())});
-  const Done scaled = co_await ask(ScaleTarget{ScaleTarget::To::zero});
-  if (!scaled) co_await report(scaled.error().message);
+  co_await park_target();
 }
 
 Plan<> Turn::Machine::start() {
+  if (in.command.paused) co_return;
   if (in.seen.primary.replicas == 0) {
     co_await report(
         fmt::format("halt {} advancement: primary deployment is scaled to zero", spec().dotted()));
@@ -66,13 +66,15 @@ Plan<> Turn::Machine::start() {
   if (closed) {
     wake_at(now + spec().interval);
     if (phase() == Phase::waiting) co_return;
+    const Phase before = phase();
     Status next = status();
     next.phase = Phase::waiting;
     const bool saved = co_await save(next);
     if (!saved) co_return;
     co_await warning(
         fmt::format("Halt {} advancement waiting for approval {}", spec().dotted(), closed->hook.name),
-        Phase::waiting);
+        before);
+    if (!closed->hook.mute_alert) co_await alert(Alert::Severity::warn, "Canary is waiting for approval.");
     co_return;
   }
   co_await look();
@@ -83,10 +85,11 @@ Plan<> Turn::Machine::start() {
   // Recorded together with what it starts: a crash from here on is taken up by analyse().
   const bool saved = co_await save(sync(Phase::progressing));
   if (!saved) co_return;
+  if (approved) co_await ask(ClearCommand{});
   co_await normal(fmt::format("New revision detected! Scaling up {}", spec().target_dotted()),
                   Phase::progressing);
-  in.memory.judged.reset();
-  stop_waiting();
+  co_await alert(Alert::Severity::info, "New revision detected, progressing canary analysis.", true);
+  forget_run();
   const Done scaled = co_await ask(ScaleTarget{ScaleTarget::To::from_zero});
   if (!scaled) co_await report(scaled.error().message);
 }
@@ -113,35 +116,58 @@ Plan<> Turn::Machine::analyse() {
   }
   const bool ready = co_await workloads_ready();
   if (!ready) co_return;
-  if (spec().skip_analysis) {
-    co_await skip_to_promotion();
+  if (spec().skip_analysis || (approved && in.command.verb == Command::Verb::promote)) {
+    if (approved) co_await ask(ClearCommand{});
+    co_await promote();
     co_return;
   }
   if (status().failed_checks >= spec().threshold) {
     co_await rollback(fmt::format("failed checks threshold reached {}", status().failed_checks));
     co_return;
   }
-  // The recorded weight is the one that was announced and is being judged: a route that says otherwise (a
-  // crash between the two writes, another writer) is put right and serves an interval before it is judged.
-  const int weight = status().canary_weight;
-  if (in.seen.routes != Routes{100 - weight, weight}) {
-    const bool routed = co_await route({100 - weight, weight});
-    if (!routed) co_return;
-    in.memory.judged = now;
+  const bool as_recorded = co_await routes_as_recorded();
+  if (!as_recorded) co_return;
+  if (in.command.paused) co_return;
+  if (approved) {
+    co_await ask(ClearCommand{});
+    co_await normal(fmt::format("Approved {}{}", spec().dotted(), in.command.by), phase());
+    co_await step();
+    co_return;
   }
-  if (!in.memory.judged && (weight > 0 || status().failed_checks > 0)) in.memory.judged = now;
+  if (!in.memory.judged && (!at_start() || status().failed_checks > 0)) in.memory.judged = now;
   if (in.memory.judged && now < *in.memory.judged + spec().interval) {
     wake_at(*in.memory.judged + spec().interval);
     co_return;
   }
   const bool asked_back = co_await wants_rollback();
   if (asked_back) {
-    co_await warning(fmt::format("Rolling back {} manual webhook invoked", spec().dotted()), phase());
-    co_await rollback("");
+    co_await rollback("manual webhook invoked");
     co_return;
   }
   const bool good = co_await judged_good();
   if (good) co_await step();
+}
+
+/// The recorded weight is the one that was announced and is being judged: a route that says otherwise (a
+/// crash between the two writes, another writer) is put right and serves an interval before it is judged.
+/// False: the turn is over.
+Plan<bool> Turn::Machine::routes_as_recorded() {
+  const Capabilities& provider = in.seen.capabilities;
+  const bool mirrored = in.seen.routes && in.seen.routes->mirrored;
+  const Routes wanted = routes_for(spec(), provider, status(), mirrored);
+  if (!provider.shifts || in.seen.routes == wanted) co_return true;
+  if (in.memory.judged && in.seen.routes) {
+    if (++in.memory.foreign_routes > in.settings.foreign_routes_max) {
+      co_await rollback("somebody else keeps changing its routes");
+      co_return false;
+    }
+    co_await report(fmt::format(
+        "Routes of {} were changed to {}/{} by somebody else, setting them back to {}/{}", spec().dotted(),
+        in.seen.routes->primary, in.seen.routes->canary, wanted.primary, wanted.canary));
+  }
+  const bool routed = co_await route(wanted);
+  if (routed) in.memory.judged = now;
+  co_return routed;
 }
 
 /// Whether the target still is what this run is for; if not, the next turn sees to it.
@@ -161,9 +187,19 @@ Plan<> Turn::Machine::restart() {
   if (!saved) co_return;
   co_await normal(fmt::format("New revision detected! Restarting analysis for {}", spec().target_dotted()),
                   Phase::progressing);
-  in.memory.judged.reset();
-  stop_waiting();
+  co_await alert(Alert::Severity::info, "New revision detected, restarting canary analysis.", true);
+  forget_run();
   wake_at(now);
+}
+
+void Turn::Machine::forget_run() {
+  stop_waiting();
+  in.memory.judged.reset();
+  in.memory.unknown_since.reset();
+  in.memory.route_refused.reset();
+  in.memory.growing.reset();
+  in.memory.rolling_back.clear();
+  in.memory.foreign_routes = 0;
 }
 
 /// The target is back at the promoted revision: what was analysed is gone, and there is nothing to promote.
@@ -175,28 +211,36 @@ Plan<> Turn::Machine::cancel() {
         fmt::format("Promoted revision restored! Cancelling analysis for {}", spec().target_dotted()),
         phase());
     co_await ask(Drain{});
-    const Done scaled = co_await ask(ScaleTarget{ScaleTarget::To::zero});
-    if (!scaled) {
-      co_await report(scaled.error().message);
-      co_return;
-    }
+    const bool parked = co_await park_target();
+    if (!parked) co_return;
   }
   const bool saved = co_await save(sync(Phase::succeeded));
-  if (saved) stop_waiting();
+  if (saved) forget_run();
 }
 
 Plan<bool> Turn::Machine::workloads_ready() {
   // A primary that is broken for good does not keep out the revision that may mend it.
   const Readiness stable = check_primary();
   if (!stable.ready && !stable.for_good) {
-    co_await wait_for(in.memory.primary, stable,
-                      fmt::format("{} not ready: {}", spec().primary_dotted(), stable.text));
+    co_await wait_for(in.memory.primary, stable, primary_not_ready(stable));
     co_return false;
   }
   const Readiness fresh = check_canary();
   if (fresh.ready) co_return true;
-  const std::string text =
-      fmt::format("canary deployment {} not ready: {}", spec().target_dotted(), fresh.text);
+  const std::string text = canary_not_ready(fresh);
+  const bool stranded = in.seen.target.ready == 0 && in.seen.routes && in.seen.routes->canary > 0;
+  if (stranded && in.seen.primary.ready > 0) {
+    // Its pods are gone with traffic on the way to them: the run starts over when they are back.
+    const bool routed = co_await route({100, 0});
+    if (!routed) co_return false;
+    Status next = status();
+    next.canary_weight = 0;
+    next.iterations = 0;
+    const bool saved = co_await save(next);
+    if (!saved) co_return false;
+    in.memory.judged.reset();
+    co_await warning(fmt::format("{}: no ready pods, routing all traffic to primary", text), phase());
+  }
   const bool hopeless = co_await wait_for(in.memory.canary, fresh, text);
   if (hopeless) co_await rollback(fmt::format("progress deadline exceeded {}", text));
   co_return false;
@@ -216,7 +260,7 @@ Plan<bool> Turn::Machine::wants_rollback() {
 
 /// The hooks and checks of this interval (spec 01 step 25). False: what failed is announced and counted.
 Plan<bool> Turn::Machine::judged_good() {
-  if (status().canary_weight == 0 && status().iterations == 0) {
+  if (at_start()) {
     co_await normal(fmt::format("Starting canary analysis for {}", spec().target_dotted()), phase());
     const std::optional<HookFailure> failed =
         co_await call_hooks(HookType::pre_rollout, phase(), "Pre-rollout");
@@ -233,9 +277,22 @@ Plan<bool> Turn::Machine::judged_good() {
     co_return false;
   }
   const CheckReply checks = co_await ask(EvaluateMetrics{});
-  if (checks.passed) co_return true;
+  if (checks.passed) {
+    in.memory.unknown_since.reset();
+    co_return true;
+  }
+  if (!checks.unknown) in.memory.unknown_since.reset();
+  if (checks.unknown && !in.memory.unknown_since) in.memory.unknown_since = now;
+  const std::string last = checks.texts.empty() ? "metric check failed" : checks.texts.back();
   for (std::size_t i = 0; i + 1 < checks.texts.size(); ++i) co_await warning(checks.texts[i], phase());
-  co_await failed_check(checks.texts.empty() ? "metric check failed" : checks.texts.back());
+  const bool excused = checks.unknown && now < *in.memory.unknown_since + in.settings.unknown_grace;
+  if (excused) {
+    co_await warning(last, phase());
+    in.memory.judged = now;
+    wake_at(now + spec().interval);
+  } else {
+    co_await failed_check(last);
+  }
   co_return false;
 }
 
@@ -253,62 +310,130 @@ Plan<> Turn::Machine::failed_check(std::string text) {
   wake_at(now + spec().interval);
 }
 
+/// The gate before more traffic; false: it is closed, and that is announced.
+Plan<bool> Turn::Machine::traffic_increase_confirmed() {
+  const std::optional<HookFailure> closed =
+      co_await call_hooks(HookType::confirm_traffic_increase, phase(), "Confirm-traffic-increase");
+  if (!closed) co_return true;
+  in.memory.judged = now;
+  wake_at(now + spec().interval);
+  co_await warning(fmt::format("Halt {} advancement waiting for traffic increase approval {}",
+                               spec().dotted(), closed->hook.name),
+                   phase());
+  if (!closed->hook.mute_alert)
+    co_await alert(Alert::Severity::warn, "Canary traffic increase is waiting for approval.");
+  co_return false;
+}
+
 Plan<> Turn::Machine::step() {
-  const int weight = status().canary_weight;
-  const int next = next_weight(spec(), weight);
-  if (phase() == Phase::progressing) {
-    const std::optional<HookFailure> closed =
-        co_await call_hooks(HookType::confirm_traffic_increase, phase(), "Confirm-traffic-increase");
-    if (closed) {
-      in.memory.judged = now;
-      wake_at(now + spec().interval);
-      co_await warning(fmt::format("Halt {} advancement waiting for traffic increase approval {}",
-                                   spec().dotted(), closed->hook.name),
-                       phase());
-      co_return;
-    }
+  const bool mirrored = in.seen.routes && in.seen.routes->mirrored;
+  const Step next = next_step(spec(), in.seen.capabilities, status(), mirrored);
+  if (spec().strategy() == Strategy::canary && !mirrored && phase() == Phase::progressing) {
+    const bool confirmed = co_await traffic_increase_confirmed();
+    if (!confirmed) co_return;
+  }
+  if (next.kind == Step::Kind::all_canary ||
+      (next.kind == Step::Kind::promote && !promotion_was_confirmed())) {
+    const bool confirmed = co_await promotion_confirmed();
+    if (!confirmed) co_return;
   }
   // Hooks and queries took their time: nothing moves for a revision that is no longer there.
   const bool unchanged = co_await revision_unchanged();
   if (!unchanged) co_return;
-  if (next == weight) {
+  if (next.kind == Step::Kind::promote) {
     co_await promote();
-    co_return;
-  }
-  if (in.seen.target.ready == 0) {
+  } else if (in.seen.target.ready == 0) {
     wake_at(now);
-    co_return;
+  } else {
+    co_await carry_out(next);
   }
-  const bool routed = co_await route({100 - next, next});
-  if (!routed) co_return;
-  Status moved = status();
-  moved.canary_weight = next;
-  const bool saved = co_await save(moved);
-  if (!saved) co_return;
-  co_await normal(fmt::format("Advance {} canary weight {}", spec().dotted(), next), phase());
-  in.memory.judged = now;
-  wake_at(now + spec().interval);
 }
 
-/// Traffic first, then everything else. `reason` is announced unless it is empty.
+/// Routes first, then the record, then the word.
+Plan<> Turn::Machine::carry_out(Step next) {
+  if (at_start()) {
+    for (const std::string& text : adjustments) co_await warning(text, phase());
+  }
+  Status moved = status();
+  if (next.kind == Step::Kind::weight) moved.canary_weight = next.value;
+  if (next.kind == Step::Kind::iteration) moved.iterations = next.value;
+  if (next.kind == Step::Kind::all_canary) moved.iterations = spec().iterations + 1;
+  const bool was_mirrored = in.seen.routes && in.seen.routes->mirrored;
+  const bool mirrored = next.kind == Step::Kind::mirror;
+  if (next.kind == Step::Kind::all_canary) {
+    co_await normal(was_mirrored ? "Stop traffic mirroring and route all traffic to canary"
+                                 : "Routing all traffic to canary",
+                    phase());
+  }
+  const bool routed = co_await route(routes_for(spec(), in.seen.capabilities, moved, mirrored));
+  if (!routed) {
+    if (!in.memory.route_refused) in.memory.route_refused = now;
+    if (now >= *in.memory.route_refused + spec().progress_deadline)
+      co_await rollback(fmt::format("progress deadline exceeded {}", in.memory.problem));
+    co_return;
+  }
+  in.memory.route_refused.reset();
+  const bool saved = co_await save(moved);
+  if (!saved) co_return;
+  in.memory.judged = now;
+  wake_at(now + spec().interval);
+  if (next.kind == Step::Kind::weight || next.kind == Step::Kind::mirror) {
+    co_await normal(fmt::format("Advance {} canary weight {}", spec().dotted(), next.value), phase());
+  } else if (next.kind == Step::Kind::iteration) {
+    co_await normal(
+        fmt::format("Advance {} canary iteration {}/{}", spec().dotted(), next.value, spec().iterations),
+        phase());
+  }
+}
+
+/// Whether the primary has the pods for all traffic. If its autoscaler has shrunk it meanwhile it is enlarged
+/// first, for a while: nobody is helped by a rollback to a primary that breaks down under it.
+Plan<bool> Turn::Machine::primary_can_take_over() {
+  const int share = in.seen.routes ? in.seen.routes->canary : 0;
+  const bool large_enough = share < 50 || in.seen.primary.ready >= in.seen.target.ready;
+  if (large_enough || !in.seen.capabilities.shifts) co_return true;
+  if (!in.memory.growing) in.memory.growing = now;
+  const base::MonoTime end = *in.memory.growing + in.settings.capacity_wait;
+  if (now >= end) co_return true;
+  const Done grown = co_await ask(GrowPrimary{in.seen.target.ready});
+  if (!grown) co_return true;
+  wake_at(end);
+  co_return false;
+}
+
+/// Traffic first, then everything else.
 Plan<> Turn::Machine::rollback(std::string reason) {
-  if (!reason.empty()) co_await warning(fmt::format("Rolling back {} {}", spec().dotted(), reason), phase());
-  if (in.seen.primary.ready == 0 && in.seen.target.ready > 0) {
+  if (std::exchange(in.memory.rolling_back, reason) != reason) {
+    co_await warning(fmt::format("Rolling back {} {}", spec().dotted(), reason), phase());
+    const bool manual = reason.starts_with("manual") || reason.starts_with("asked for");
+    std::string text = manual ? "Rolling back " + reason : reason;
+    text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
+    co_await alert(manual ? Alert::Severity::warn : Alert::Severity::error, std::move(text));
+  }
+  if (in.seen.primary.ready == 0 && in.seen.target.ready > 0 && in.seen.capabilities.shifts) {
     // Nobody would answer: the canary, bad as it is, serves until the primary does.
     co_await report(
         fmt::format("Rollback of {} waits: {} has no ready pods", spec().dotted(), spec().primary_dotted()));
     co_return;
   }
+  const bool ready = co_await primary_can_take_over();
+  if (!ready) co_return;
+  const bool had_traffic = in.seen.routes && *in.seen.routes != Routes{};
   const bool routed = co_await route({100, 0});
   if (!routed) co_return;
   const Phase before = phase();
-  if (status().canary_weight > 0) co_await ask(Drain{});
-  co_await warning(fmt::format("Canary failed! Scaling down {}", spec().dotted()), Phase::failed);
-  const Done scaled = co_await ask(ScaleTarget{ScaleTarget::To::zero});
-  if (!scaled) {
-    co_await report(scaled.error().message);
-    co_return;
+  if (had_traffic) {
+    // Recorded at once: status and route agree also while calls in flight end.
+    Status moved = status();
+    moved.canary_weight = 0;
+    moved.iterations = 0;
+    const bool recorded = co_await save(moved);
+    if (!recorded) co_return;
+    co_await ask(Drain{});
   }
+  co_await warning(fmt::format("Canary failed! Scaling down {}", spec().dotted()), Phase::failed);
+  const bool parked = co_await park_target();
+  if (!parked) co_return;
   Status next = status();
   next.phase = Phase::failed;
   next.failed_checks = 0;
@@ -316,7 +441,7 @@ Plan<> Turn::Machine::rollback(std::string reason) {
   next.iterations = 0;
   const bool saved = co_await save(next);
   if (!saved) co_return;
-  stop_waiting();
+  forget_run();
   co_await ask(CountOutcome{false, false});
   co_await post_rollout(Phase::failed, before);
   wake_at(now);

@@ -19,8 +19,7 @@ Plan<bool> Turn::Machine::target_reverted() {
   }
   const Readiness state = check_canary();
   if (state.ready) co_return true;
-  const std::string text =
-      fmt::format("canary deployment {} not ready: {}", spec().target_dotted(), state.text);
+  const std::string text = canary_not_ready(state);
   const bool hopeless = co_await wait_for(in.memory.canary, state, text);
   if (!hopeless) co_return false;
   co_await report(fmt::format("canary not ready during finalizing, giving up: {}", text));

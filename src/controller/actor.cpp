@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "controller/commands.h"
+
 namespace serin::controller {
 namespace {
 
@@ -138,6 +140,7 @@ base::Task<void> Actor::turn(World::Value found) {
   input.seen = co_await effects.observe();
   shared_.meter.status(spec_, input.status.phase);
   if (input.seen.routes) shared_.meter.weight(spec_, *input.seen.routes);
+  input.command = read_command(*found);
   input.deleting = kube::is_being_deleted(*found);
   input.has_finalizer = has_finalizer(*found);
   configs_.clear();

@@ -22,6 +22,10 @@ void EventAnnouncer::announce(const base::Json& canary, const canary::Spec& spec
   }
 }
 
+void EventAnnouncer::alert(const canary::Spec& spec, const canary::Alert& alert) {
+  log_.with("canary", spec.dotted()).debug("alert: " + alert.text);
+}
+
 void EventAnnouncer::note(const canary::Spec& spec, const canary::Note& note) {
   log_.with("canary", spec.dotted()).info(note.text);
 }

@@ -18,6 +18,7 @@ class EventAnnouncer final : public Announcer {
 
   void announce(const base::Json& canary, const canary::Spec& spec, const canary::Announce& event) override;
   void note(const canary::Spec& spec, const canary::Note& note) override;
+  void alert(const canary::Spec& spec, const canary::Alert& alert) override;
 
  private:
   kube::EventRecorder& events_;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "controller/commands.h"
+
 namespace serin::controller {
 
 using base::fail;
@@ -60,6 +62,10 @@ base::Task<Done> Effects::dispatch(canary::Action action) {
     shared_.announcer.note(spec_, *note);
     co_return Done();
   }
+  if (const auto* alert = std::get_if<canary::Alert>(&action)) {
+    shared_.announcer.alert(spec_, *alert);
+    co_return Done();
+  }
   if (const auto* outcome = std::get_if<canary::CountOutcome>(&action)) {
     shared_.meter.outcome(spec_, *outcome);
     co_return Done();
@@ -76,12 +82,14 @@ base::Task<Done> Effects::dispatch(canary::Action action) {
     if (auto* a = std::get_if<canary::SetRoutes>(&action)) return set_routes(a->routes);
     if (auto* a = std::get_if<canary::ScaleTarget>(&action)) return workloads_.scale_target(a->to);
     if (auto* a = std::get_if<canary::Promote>(&action)) return workloads_.promote(*a);
+    if (auto* a = std::get_if<canary::GrowPrimary>(&action)) return workloads_.grow_primary(a->replicas);
     if (auto* a = std::get_if<canary::CallHook>(&action)) return shared_.caller.call(spec_, *a);
     if (std::holds_alternative<canary::EnsureServices>(action)) return ensure_services();
     if (std::holds_alternative<canary::EnsureRoute>(action)) return ensure_route();
     if (std::holds_alternative<canary::RestorePrimary>(action)) return workloads_.restore_primary();
     if (std::holds_alternative<canary::ReleaseApex>(action)) return release_apex();
     if (std::holds_alternative<canary::RemoveFinalizer>(action)) return remove_finalizer();
+    if (std::holds_alternative<canary::ClearCommand>(action)) return clear_command();
     return shared_.analyst.check_providers(spec_);
   }();
   Done done = co_await std::move(task);
@@ -139,6 +147,17 @@ base::Task<Done> Effects::release_apex() {
   }
   Done done = co_await routes_.release(*label, affinity());
   co_return done;
+}
+
+base::Task<Done> Effects::clear_command() {
+  Json patch;
+  for (const std::string_view key : command_annotations) patch.set("metadata", "annotations", key) = Json();
+  base::Result<Json> written = co_await shared_.world.api().patch(
+      resources::canaries, spec_.ns, spec_.name, kube::PatchType::merge, std::move(patch), "", {});
+  if (!written) co_return fail(std::move(written.error()));
+  shared_.world.wrote(resources::canaries, *written);
+  canary_ = std::make_shared<const Json>(std::move(*written));
+  co_return Done();
 }
 
 base::Task<Done> Effects::remove_finalizer() {

@@ -51,6 +51,7 @@ class Effects {
   base::Task<canary::Done> set_routes(canary::Routes routes);
   base::Task<canary::Done> release_apex();
   base::Task<canary::Done> remove_finalizer();
+  base::Task<canary::Done> clear_command();
   base::Task<canary::Done> dispatch(canary::Action action);
   /// The session cookies in force, of the status as last written.
   [[nodiscard]] canary::Affinity affinity() const;

@@ -25,13 +25,14 @@ class Caller {
   virtual base::Task<base::Result<void>> call(canary::Spec spec, canary::CallHook call) = 0;
 };
 
-/// Tells people: Kubernetes Events, event webhooks, the log. Never waits and never fails.
+/// Tells people: Kubernetes Events, event webhooks, chat rooms, the log. Never waits and never fails.
 class Announcer {
  public:
   virtual ~Announcer() = default;
   virtual void announce(const base::Json& canary, const canary::Spec& spec,
                         const canary::Announce& event) = 0;
   virtual void note(const canary::Spec& spec, const canary::Note& note) = 0;
+  virtual void alert(const canary::Spec& spec, const canary::Alert& alert) = 0;
 };
 
 /// Counts what happens to canaries, for /metrics (spec 04 §6).

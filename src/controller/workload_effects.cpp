@@ -149,6 +149,19 @@ base::Task<Done> WorkloadEffects::scale_target(canary::ScaleTarget::To to) {
   co_return done;
 }
 
+base::Task<Done> WorkloadEffects::grow_primary(int replicas) {
+  const World::Value stable = primary();
+  if (!stable || stable->get("spec", "replicas").int_or(1) >= replicas) co_return Done();
+  Json patch;
+  patch.set("spec", "replicas") = replicas;
+  Done done =
+      co_await objects_.patch(kind_.resource(), spec_.primary_name(), std::move(patch),
+                              fmt::format("scaling up {} to {} failed", spec_.primary_dotted(), replicas),
+                              fmt::format("Scaling up {} {} to {}: it takes the traffic back",
+                                          kind_.resource().kind, spec_.primary_dotted(), replicas));
+  co_return done;
+}
+
 base::Task<Done> WorkloadEffects::promote(canary::Promote wanted) {
   const std::string attempt =
       fmt::format("updating {} {} template spec failed", kind_.noun(), spec_.primary_dotted());

@@ -26,6 +26,7 @@ class WorkloadEffects {
   base::Task<canary::Done> ensure_primary(canary::EnsurePrimary wanted);
   base::Task<canary::Done> ensure_primary_scaler(canary::EnsurePrimaryScaler wanted);
   base::Task<canary::Done> scale_target(canary::ScaleTarget::To to);
+  base::Task<canary::Done> grow_primary(int replicas);
   base::Task<canary::Done> promote(canary::Promote wanted);
   base::Task<canary::Done> restore_primary();
 
