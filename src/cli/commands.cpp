@@ -110,7 +110,8 @@ int run(Words words, const Environment& environment, std::string program) {
   if (command == "podinfo") return podinfo::run_podinfo(std::move(words), world_of(environment));
   if (command == "podcli") return podinfo::run_podcli(std::move(words), world_of(environment));
   if (command == "loadtester") {
-    return loadtester::run_loadtester(std::move(words), environment.get("SERIN_BIND_ADDRESS"));
+    return loadtester::run_loadtester(std::move(words),
+                                      {environment.get("SERIN_BIND_ADDRESS"), environment.variables()});
   }
   if (command == "controller") return controller(words, environment);
   if (command == "local") return local_up(std::move(words), environment, std::move(program));

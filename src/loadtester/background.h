@@ -14,11 +14,11 @@ class Background {
  public:
   explicit Background(base::Executor executor) : group_(std::move(executor)) {}
 
-  /// Starts `task` unless one with this key runs. Says whether it was started.
-  bool start(const std::string& key, base::Task<void> task) {
-    if (!running_.insert(key).second) return false;
+  [[nodiscard]] bool is_running(const std::string& key) const { return running_.contains(key); }
+  /// Starts `task`; none with this key may run.
+  void start(const std::string& key, base::Task<void> task) {
+    running_.insert(key);
     group_.spawn(run(key, std::move(task)));
-    return true;
   }
   /// Cancels what runs and waits for its end; nothing may be started afterwards.
   base::Task<void> stop() {

@@ -21,13 +21,32 @@ Result<void> check_regexp(std::string_view flag, const std::string& pattern) {
               fmt::format("invalid value \"{}\" for flag -{}: {}", pattern, flag, regexp.error()));
 }
 
+/// The names of a comma list, trimmed.
+std::vector<std::string> split_names(std::string_view list) {
+  std::vector<std::string> names;
+  while (!list.empty()) {
+    const std::size_t comma = std::min(list.find(','), list.size());
+    std::string_view name = list.substr(0, comma);
+    while (name.starts_with(' ')) name.remove_prefix(1);
+    while (name.ends_with(' ')) name.remove_suffix(1);
+    if (!name.empty()) names.emplace_back(name);
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return names;
+}
+
+template <class Number>
+bool read_number(const std::string& text, Number& into) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), into);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
 Result<void> apply(Options& options, const std::string& flag, std::string value) {
   const auto invalid = [&](std::string_view why) {
     return fail(Errc::invalid, fmt::format("invalid value \"{}\" for flag -{}: {}", value, flag, why));
   };
   if (flag == "port") {
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), options.port);
-    if (error != std::errc() || end != value.data() + value.size()) return invalid("not a port (0 to 65535)");
+    if (!read_number(value, options.port)) return invalid("not a port (0 to 65535)");
   } else if (flag == "timeout") {
     const Result<base::Duration> duration = base::parse_duration(value);
     if (!duration) return invalid("parse error");
@@ -43,15 +62,27 @@ Result<void> apply(Options& options, const std::string& flag, std::string value)
   } else if (flag == "allow-command") {
     if (auto checked = check_regexp(flag, value); !checked) return checked;
     options.allowed_commands.push_back(std::move(value));
+  } else if (flag == "allow-commands") {
+    for (std::string& name : split_names(value)) options.allowed_programs.push_back(std::move(name));
+    if (options.allowed_programs.empty()) return invalid("names no command");
+  } else if (flag == "max-tasks") {
+    if (!read_number(value, options.tasks_max) || options.tasks_max == 0)
+      return invalid("not a number above 0");
+  } else if (flag == "auth-token") {
+    if (value.empty()) return invalid("must not be empty");
+    options.auth_token = std::move(value);
   } else if (flag == "token-file") {
     options.token_file = std::move(value);
+  } else if (flag == "gate-store") {
+    options.gate_store = std::move(value);
   }
   return {};
 }
 
 bool takes_value(std::string_view flag) {
-  constexpr std::string_view flags[] = {"port",         "log-level",        "timeout",      "token-file",
-                                        "zap-encoding", "namespace-regexp", "allow-command"};
+  constexpr std::string_view flags[] = {"port",          "log-level",      "timeout",    "auth-token",
+                                        "zap-encoding",  "token-file",     "gate-store", "namespace-regexp",
+                                        "allow-command", "allow-commands", "max-tasks"};
   return std::ranges::find(flags, flag) != std::ranges::end(flags);
 }
 
@@ -95,9 +126,15 @@ std::string usage() {
   -namespace-regexp string   Only payloads whose namespace matches are served. Empty: all.
   -zap-encoding string       Log encoding: json or console. (default "json")
   -zap-replace-globals       Accepted, without effect.
-  -token-file path           Callers must send the file's content as bearer token, or as the password of
-                             http://user:PASSWORD@host/ (what a Canary's webhook URL can carry).
-  -allow-command regexp      Only commands that match as a whole are run. May be given several times.
+  -auth-token string         Callers must send this as bearer token, or as the password of
+                             http://user:PASSWORD@host/ (what a Canary's webhook URL can carry); everybody else
+                             gets 401. The variable LOADTESTER_AUTH_TOKEN does the same, out of sight of ps.
+  -token-file path           The same, read from a file at start.
+  -allow-commands names      Comma list: only commands are run that run nothing but these programs, and use no
+                             more of the shell than quotes, pipes and lists. May be given several times.
+  -allow-command regexp      Commands that match as a whole are run, too. May be given several times.
+  -gate-store path           File that keeps gates open over a restart. (default: memory only)
+  -max-tasks number          How many tasks may run at a time. (default 100)
 )";
 }
 

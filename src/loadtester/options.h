@@ -17,8 +17,12 @@ struct Options {
   base::Duration timeout = std::chrono::hours(1);  ///< -timeout: how long a task may run
   std::string namespace_regexp;                    ///< -namespace-regexp: empty serves every namespace
   std::string log_encoding = "json";               ///< -zap-encoding: json or console
-  std::string token_file;                          ///< -token-file: callers must prove they know its content
+  std::string auth_token;                          ///< -auth-token: callers must prove that they know it
+  std::string token_file;                          ///< -token-file: the same, as the content of a file
   std::vector<std::string> allowed_commands;  ///< -allow-command: regular expressions, one must match whole
+  std::vector<std::string> allowed_programs;  ///< -allow-commands: names of programs
+  std::string gate_store;                     ///< -gate-store: file that keeps gates open over a restart
+  std::size_t tasks_max = 100;                ///< -max-tasks: how many may run at a time
   bool help = false;
 };
 

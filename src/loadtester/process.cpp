@@ -1,9 +1,7 @@
 #include "loadtester/process.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -19,7 +17,7 @@
 #include <cctype>
 #include <cerrno>
 
-extern char** environ;
+#include "loadtester/guard.h"
 
 namespace serin::loadtester {
 namespace {
@@ -41,157 +39,167 @@ std::string failure_of(int wait_status) {
   return {};
 }
 
-/// Readable once the process has ended. (The C library's header for it is not usable from C++ everywhere.)
-int open_pidfd(pid_t pid) {
-  return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
-}
-
-/// Whether the command has ended; it stays a zombie, so that its id can't become someone else's.
-bool has_ended(pid_t pid) {
-  siginfo_t info{};
-  return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-         info.si_pid == pid;
-}
-
-/// posix_spawn's settings: a session (so a group) of its own, default signals, no descriptor but 0 to 2.
-class SpawnSettings {
- public:
-  explicit SpawnSettings(int output) {
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
-    posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setflags(&attributes,
-                             POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  }
-  SpawnSettings(const SpawnSettings&) = delete;
-  SpawnSettings& operator=(const SpawnSettings&) = delete;
-  ~SpawnSettings() {
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-  }
-
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-};
-
-/// Starts the command with `output` as stdout and stderr. Returns its id, or the negative error number.
-pid_t spawn(const std::vector<std::string>& argv, int output) {
-  std::vector<char*> words;
-  for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
-  words.push_back(nullptr);
-  const SpawnSettings settings(output);
-  pid_t pid = 0;
-  const int error =
-      posix_spawnp(&pid, words[0], &settings.actions, &settings.attributes, words.data(), environ);
-  return error == 0 ? pid : -error;
-}
-
 std::string start_failure(const std::string& program, int error) {
   if (error == ENOENT) return fmt::format("exec: \"{}\": executable file not found in $PATH", program);
   return fmt::format("exec: \"{}\": {}", program, strerrordesc_np(error));
 }
 
-/// A started command until it is reaped.
-class Child {
+/// Readable once the process has ended. (The C library's header for it is not usable from C++ everywhere.)
+int open_pidfd(pid_t pid) {
+  return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+}
+
+/// A started command: its output and report, and the guard until it is reaped.
+class Command {
  public:
-  Child(base::Executor executor, pid_t pid, int output, std::size_t output_max)
-      : pid_(pid), output_(executor, output), end_(executor, open_pidfd(pid)), output_max_(output_max) {}
+  Command(base::Executor executor, GuardedCommand started, std::string program, std::size_t output_max)
+      : guard_(started.guard),
+        guard_end_(executor, open_pidfd(started.guard)),
+        output_(executor, started.output),
+        report_(executor, started.report),
+        program_(std::move(program)),
+        output_max_(output_max) {}
+  Command(const Command&) = delete;
+  Command& operator=(const Command&) = delete;
+  ~Command() {
+    end_all();
+    reap();
+  }
 
   /// Collects output until nobody holds its pipe, then waits for the command's end. May be cancelled and
   /// called again.
   base::Task<void> collect() {
     std::array<char, 8192> buffer;
     while (output_.is_open()) {
-      boost::system::error_code error;
-      const std::size_t count = co_await output_.async_read_some(
-          asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, error));
-      if (error == asio::error::operation_aborted) throw boost::system::system_error(error);
-      if (error) output_.close();
+      const std::size_t count = co_await read_or_close(output_, asio::buffer(buffer));
       keep(std::string_view(buffer.data(), count));
     }
-    while (!has_ended(pid_)) co_await end_.async_wait(stream_descriptor::wait_read, asio::use_awaitable);
-  }
-
-  /// Reaches the whole group; the zombie of its leader keeps the group's id ours until reap().
-  void signal_group(int signal) const { ::kill(-pid_, signal); }
-
-  Finished reap() {
-    int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    if (!report_.is_open()) co_return;
+    GuardReport report;
+    // One write of the guard; it dies without only if somebody kills it, and what it guards with it.
+    const std::size_t count = co_await read_or_close(report_, asio::buffer(&report, sizeof(report)));
+    report_.close();
+    if (count != sizeof(report)) {
+      finished_.failure = "signal: killed";
+    } else {
+      finished_.failure = report.kind == GuardReport::ended ? failure_of(report.value)
+                                                            : start_failure(program_, report.value);
     }
-    finished_.failure = failure_of(status);
-    return std::move(finished_);
+  }
+  Finished take() { return std::move(finished_); }
+
+  /// Returns when nothing of the command is left.
+  base::Task<void> gone() {
+    co_await guard_end_.async_wait(stream_descriptor::wait_read, asio::use_awaitable);
+  }
+  /// Lets the guard end everything.
+  void end_all() const {
+    if (guard_ > 0) ::kill(guard_, SIGTERM);
+  }
+  void kill_guard() const { ::kill(guard_, SIGKILL); }
+  void reap() {
+    if (guard_ <= 0) return;
+    while (::waitpid(guard_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    guard_ = 0;
   }
 
  private:
+  /// Reads what there is; at the end the descriptor is closed and the count 0.
+  static base::Task<std::size_t> read_or_close(stream_descriptor& from, asio::mutable_buffer into) {
+    boost::system::error_code error;
+    const std::size_t count =
+        co_await from.async_read_some(into, asio::redirect_error(asio::use_awaitable, error));
+    if (error == asio::error::operation_aborted) throw boost::system::system_error(error);
+    if (error) from.close();
+    co_return count;
+  }
   void keep(std::string_view piece) {
     const std::size_t kept = std::min(piece.size(), output_max_ - finished_.output.size());
     finished_.output += piece.substr(0, kept);
     finished_.dropped += piece.size() - kept;
   }
 
-  pid_t pid_;
-  stream_descriptor output_, end_;
+  pid_t guard_;
+  stream_descriptor guard_end_, output_, report_;
+  std::string program_;
   std::size_t output_max_;
   Finished finished_;
 };
 
 class PosixProcessRunner final : public ProcessRunner {
  public:
-  PosixProcessRunner(base::Clock& clock, ProcessLimits limits) : clock_(clock), limits_(limits) {}
+  PosixProcessRunner(base::Executor executor, base::Clock& clock, std::vector<std::string> environment,
+                     ProcessLimits limits)
+      : clock_(clock), environment_(std::move(environment)), limits_(limits), watches_(executor) {}
 
   base::Task<Finished> run(std::vector<std::string> argv, base::Duration timeout) override {
-    const base::Executor executor = co_await asio::this_coro::executor;
-    std::array<int, 2> ends;
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) co_return Finished{.failure = strerrordesc_np(errno)};
-    const pid_t pid = spawn(argv, ends[1]);
-    ::close(ends[1]);
-    if (pid < 0) {
-      ::close(ends[0]);
-      co_return Finished{.failure = start_failure(argv[0], -pid)};
-    }
-    Child child(executor, pid, ends[0], limits_.output_max);
+    const auto grace = std::chrono::duration_cast<std::chrono::milliseconds>(limits_.grace);
+    const base::Result<GuardedCommand> started = start_guarded(argv, environment_, grace);
+    if (!started) co_return Finished{.failure = started.error().message};
+    const auto command =
+        std::make_shared<Command>(watches_.executor(), *started, argv[0], limits_.output_max);
+    const base::MonoTime deadline = clock_.now() + timeout;
+    watches_.spawn(watch(command, deadline));
     bool in_time = false, cancelled = false;
     try {
-      in_time = co_await base::run_until(clock_, clock_.now() + timeout, child.collect());
+      in_time = co_await base::run_until(clock_, deadline, command->collect());
     } catch (const boost::system::system_error&) {
       cancelled = true;
     }
-    if (!in_time) co_await end_group(child);
-    Finished finished = child.reap();
+    if (!in_time) co_await end(command);
     if (cancelled) throw boost::system::system_error(asio::error::operation_aborted);
+    Finished finished = command->take();
     if (!in_time) finished.failure = "signal: killed";
     co_return finished;
   }
 
+  base::Task<void> stop() override {
+    watches_.cancel();
+    co_await watches_.join();
+  }
+
  private:
-  /// Ends the group, whoever of it still lives: first politely, then surely.
-  base::Task<void> end_group(Child& child) {
+  /// How long a guard may take to end what it guards.
+  [[nodiscard]] base::Duration end_max() const { return 2 * limits_.grace + std::chrono::seconds(1); }
+
+  /// Ends the command and collects its last words.
+  base::Task<void> end(std::shared_ptr<Command> command) {
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-    child.signal_group(SIGTERM);
-    const bool ended = co_await base::run_until(clock_, clock_.now() + limits_.grace, child.collect());
-    child.signal_group(SIGKILL);
-    // A process that left the group may hold the output for ever: it is not waited for.
-    if (!ended) co_await base::run_until(clock_, clock_.now() + limits_.grace, child.collect());
+    command->end_all();
+    co_await base::run_until(clock_, clock_.now() + end_max(), command->collect());
     co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
   }
 
+  /// Holds the guard until nothing is left of its command, which is at the deadline at the latest.
+  base::Task<void> watch(std::shared_ptr<Command> command, base::MonoTime deadline) {
+    bool gone = false;
+    try {
+      gone = co_await base::run_until(clock_, deadline, command->gone());
+    } catch (const boost::system::system_error&) {
+      // The runner stops.
+    }
+    if (!gone) {
+      co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+      command->end_all();
+      gone = co_await base::run_until(clock_, clock_.now() + end_max(), command->gone());
+      if (!gone) command->kill_guard();
+    }
+    command->reap();
+  }
+
   base::Clock& clock_;
+  std::vector<std::string> environment_;
   ProcessLimits limits_;
+  base::TaskGroup watches_;
 };
 
 }  // namespace
 
-std::unique_ptr<ProcessRunner> make_process_runner(base::Clock& clock, ProcessLimits limits) {
-  return std::make_unique<PosixProcessRunner>(clock, limits);
+std::unique_ptr<ProcessRunner> make_process_runner(base::Executor executor, base::Clock& clock,
+                                                   std::vector<std::string> environment,
+                                                   ProcessLimits limits) {
+  return std::make_unique<PosixProcessRunner>(std::move(executor), clock, std::move(environment), limits);
 }
 
 }  // namespace serin::loadtester

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,7 +8,7 @@
 
 namespace serin::loadtester {
 
-/// How a command ended.
+/// How a task ended.
 struct Finished {
   std::string output;       ///< stdout and stderr interleaved; no more than the runner's cap
   std::size_t dropped = 0;  ///< bytes of output beyond the cap
@@ -20,12 +19,15 @@ struct Finished {
 class ProcessRunner {
  public:
   virtual ~ProcessRunner() = default;
-  /// Runs argv[0], looked up in PATH, with this environment, user and folder and an empty stdin, in a process
-  /// group of its own. Returns when it has ended and nobody holds its output any more. After `timeout` the
-  /// whole group is ended (SIGTERM, then SIGKILL) and the failure is "signal: killed"; the same happens when
-  /// the caller is cancelled. A command that can't be started has its reason as failure
+  /// Runs argv[0], looked up in PATH, with this user and folder and an empty stdin, in a session of its own.
+  /// Returns when it has ended and nobody holds its output any more. After `timeout` it and everything that
+  /// it started is ended (SIGTERM, then SIGKILL) and the failure is "signal: killed"; the same happens when
+  /// the caller is cancelled. What a command leaves running behind its back may do so until the same
+  /// deadline. A command that can't be started has its reason as failure
   /// (`exec: "helm": executable file not found in $PATH`).
   virtual base::Task<Finished> run(std::vector<std::string> argv, base::Duration timeout) = 0;
+  /// Ends everything that was started and still runs; nothing may be run afterwards.
+  virtual base::Task<void> stop() = 0;
 };
 
 struct ProcessLimits {
@@ -33,7 +35,10 @@ struct ProcessLimits {
   base::Duration grace = std::chrono::seconds(2);  ///< between SIGTERM and SIGKILL
 };
 
-/// Runs real processes of this machine.
-std::unique_ptr<ProcessRunner> make_process_runner(base::Clock& clock, ProcessLimits limits);
+/// Runs real processes of this machine, with this environment ("NAME=value" each). None of them survives the
+/// death of this process, whatever it dies of.
+std::unique_ptr<ProcessRunner> make_process_runner(base::Executor executor, base::Clock& clock,
+                                                   std::vector<std::string> environment,
+                                                   ProcessLimits limits);
 
 }  // namespace serin::loadtester

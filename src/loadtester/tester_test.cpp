@@ -30,6 +30,7 @@ class FakeRunner final : public ProcessRunner {
     if (hangs) co_await never.wait();
     co_return result;
   }
+  Task<void> stop() override { co_return; }
 
   std::vector<std::vector<std::string>> started;
   Finished result;
@@ -70,8 +71,9 @@ class FakeResponder final : public http::Responder {
 class TesterTest : public testing::Test {
  protected:
   void SetUp() override { make({}); }
-  void make(Rules rules) {
-    tester_ = std::make_unique<Tester>(io_.get_executor(), std::move(rules), runner_, log_);
+  void make(const Rules& rules) {
+    tester_ =
+        std::make_unique<Tester>(io_.get_executor(), rules, Gates(), Tools{runner_, *client_, clock_}, log_);
   }
   void TearDown() override {
     asio::co_spawn(io_, tester_->stop(), [](std::exception_ptr) {});
@@ -102,6 +104,8 @@ class TesterTest : public testing::Test {
   std::string metrics() { return call("/metrics", "", {}, "GET").body; }
 
   asio::io_context io_;
+  base::SystemClock clock_;
+  std::unique_ptr<http::Client> client_ = http::make_client(io_.get_executor(), {}).value();
   FakeRunner runner_{io_.get_executor()};
   std::vector<std::string> lines_;
   base::Logger log_{[this](base::Level, std::string_view line) {
@@ -168,10 +172,10 @@ TEST_F(TesterTest, TasksThatAreRefused) {
   } cases[] = {
       {R"({"type":"cmd"})", "cmd not found in metadata"},
       {R"({"logCmdOutput":"true"})", "cmd not found in metadata"},
-      {R"({"type":"k6"})", "unknown task type k6"},
-      {R"({"type":"concord"})",
-       "task type concord is not part of this load tester yet; call its server from a task of type bash, for "
-       "instance with curl"},
+      {R"({"type":"k6"})",
+       "unknown task type k6; there are cmd, bash, helm, helmv3, kubectl, concord, ngrinder"},
+      {R"({"type":"ngrinder"})", "server, clone, username and passwd are required metadata"},
+      {R"({"cmd":"curl x\u0000; rm"})", "metadata.cmd holds a NUL character"},
   };
   for (const auto& c : cases) {
     const http::Response response = post_task(c.metadata);
