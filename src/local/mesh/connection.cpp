@@ -181,6 +181,20 @@ Task<Connection::Next> Connection::answer(int status, std::string text, bool kee
   co_return error || !keep_alive ? Next::close : Next::request;
 }
 
+/// There is no endpoint to ask: a redirect, or why not.
+Task<Connection::Next> Connection::answer_pick(Pick pick, bool keep_alive) {
+  if (pick.location.empty()) {
+    const Next next = co_await answer(pick.status, std::move(pick.error), keep_alive);
+    co_return next;
+  }
+  out_.clear();
+  fmt::format_to(std::back_inserter(out_), "HTTP/1.1 {} {}\r\nLocation: {}\r\nContent-Length: 0\r\n{}\r\n",
+                 pick.status, http::reason_phrase(pick.status), pick.location,
+                 keep_alive ? "" : "Connection: close\r\n");
+  const ErrorCode error = co_await client_.write(out_);
+  co_return error || !keep_alive ? Next::close : Next::request;
+}
+
 /// Closing with unread bytes would reset the connection, and the client might lose our answer: so say that
 /// we are done, and read on for a moment.
 Task<void> Connection::linger() {

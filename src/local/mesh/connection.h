@@ -53,8 +53,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
     Pick pick;
     std::shared_ptr<HttpSeries> inbound, outbound;  // null where nobody counts
     std::shared_ptr<Wire> upstream;
-    bool reused = false;     // the upstream connection has carried requests before
-    bool connected = false;  // from here on the pod's inbound series count
+    base::MonoTime deadline = base::MonoTime::max();  // of the whole response
+    bool reused = false;                              // the upstream connection has carried requests before
+    bool repeatable = false;                          // idempotent and without a body
+    bool connected = false;                           // from here on the pod's inbound series count
     bool request_counted = false;
     bool body_stalled = false, body_broken = false;
   };
@@ -72,13 +74,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   base::Task<bool> send_request(ExchangePtr exchange);
   base::Task<Next> relay_response(ExchangePtr exchange);
   base::Task<bool> read_response_head(ExchangePtr exchange);
+  base::Task<bool> repeat_request(ExchangePtr exchange);
   base::Task<Next> relay_body(ExchangePtr exchange);
   base::Task<Next> upstream_failed(ExchangePtr exchange);
   base::Task<void> pump_request(std::shared_ptr<Connection> self, ExchangePtr exchange);
   base::Task<void> stop_pump(ExchangePtr exchange);
 
   base::Task<ErrorCode> connect(std::shared_ptr<Endpoint> endpoint, std::shared_ptr<const Leaf> leaf,
-                                std::shared_ptr<Wire>* into);
+                                base::MonoTime deadline, std::shared_ptr<Wire>* into);
+  base::Task<ErrorCode> connect_exchange(ExchangePtr exchange);
   bool take_pooled(Exchange& exchange);
   void keep_upstream(Exchange& exchange);
   base::Task<void> pass_through();
@@ -86,6 +90,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   base::Task<void> copy(std::shared_ptr<Connection> self, std::shared_ptr<Wire> upstream, bool up);
   /// An answer of our own. The mesh's are empty, as Linkerd's are; the forward proxy's carry the text.
   base::Task<Next> answer(int status, std::string text, bool keep_alive);
+  base::Task<Next> answer_pick(Pick pick, bool keep_alive);
   base::Task<void> linger();
 
   void count_request(Exchange& exchange);

@@ -12,15 +12,19 @@ Connection::Exchange::~Exchange() {
 }
 
 Task<Connection::Next> Connection::exchange(Destination destination, std::string target, std::string host) {
-  Pick pick = shared_.routes.pick(destination);
+  const RequestView request{head_.method, target, host, head_.fields, caller_.ns};
+  Pick pick = shared_.routes.pick(destination, &request);
   const bool has_body = head_.framing.body != BodyKind::none;
   if (!pick.endpoint) {
     client_.consume(head_.size);
-    const Next next = co_await answer(503, std::move(pick.error), head_.framing.keep_alive && !has_body);
+    const Next next = co_await answer_pick(std::move(pick), head_.framing.keep_alive && !has_body);
     co_return next;
   }
   const ExchangePtr exchange = begin_exchange(std::move(pick));
   out_.clear();
+  if (const auto& effects = exchange->pick.effects) {
+    for (const HeaderEdit& edit : effects->request) edit_fields(edit, head_.fields);
+  }
   const Leaf* apex = exchange->pick.apex.get();
   write_request_head(head_, target, host, apex ? std::string_view(apex->authority) : std::string_view(),
                      out_);
@@ -55,17 +59,24 @@ Connection::ExchangePtr Connection::begin_exchange(Pick pick) {
   exchange->http_1_0 = head_.framing.http_1_0;
   exchange->keep_alive = head_.framing.keep_alive && !head_.framing.http_1_0;
   exchange->body = BodyFraming(head_.framing.body, head_.framing.length);
+  exchange->repeatable = head_.framing.body == BodyKind::none && !head_.framing.upgrade &&
+                         (exchange->to_head || head_.method == "GET" || head_.method == "OPTIONS");
   exchange->start = shared_.clock.now();
   exchange->pick = std::move(pick);
+  const auto& effects = exchange->pick.effects;
+  if (effects && effects->timeout > base::Duration::zero()) {
+    exchange->deadline = exchange->start + effects->timeout;
+  }
   ++exchange->pick.endpoint->in_flight;
   if (!caller_.name.empty()) exchange->outbound = outbound_series(exchange->pick);
   return exchange;
 }
 
 Task<bool> Connection::connect_upstream(ExchangePtr exchange) {
-  if (!take_pooled(*exchange)) {
-    const ErrorCode error =
-        co_await connect(exchange->pick.endpoint, exchange->pick.leaf, &exchange->upstream);
+  if (take_pooled(*exchange)) {
+    exchange->upstream->set_deadline(exchange->deadline);
+  } else {
+    const ErrorCode error = co_await connect_exchange(exchange);
     if (error) co_return false;
   }
   exchange->connected = true;
@@ -90,8 +101,7 @@ Task<bool> Connection::send_request(ExchangePtr exchange) {
   ErrorCode error = co_await exchange->upstream->write(out_);
   if (error && exchange->reused) {
     // The kept connection was dead, and not a byte of the request has been taken: once more on a fresh one.
-    exchange->upstream.reset();
-    error = co_await connect(exchange->pick.endpoint, exchange->pick.leaf, &exchange->upstream);
+    error = co_await connect_exchange(exchange);
     if (!error) error = co_await exchange->upstream->write(out_);
   }
   if (error) co_return false;
@@ -139,8 +149,9 @@ Task<void> Connection::stop_pump(ExchangePtr exchange) {
 }
 
 Task<Connection::Next> Connection::relay_response(ExchangePtr exchange) {
-  for (;;) {
-    const bool complete = co_await read_response_head(exchange);
+  for (bool first = true;; first = false) {
+    bool complete = co_await read_response_head(exchange);
+    if (!complete && first) complete = co_await repeat_request(exchange);
     if (!complete) {
       const Next next = co_await upstream_failed(exchange);
       co_return next;
@@ -153,6 +164,9 @@ Task<Connection::Next> Connection::relay_response(ExchangePtr exchange) {
       if (error) co_return Next::close;
     }
     exchange->upstream->consume(response_.size);
+  }
+  if (const auto& effects = exchange->pick.effects) {
+    for (const HeaderEdit& edit : effects->response) edit_fields(edit, response_.fields);
   }
   const bool tunnels = response_.status == 101 || (exchange->to_connect && response_.status < 300);
   if (!tunnels) {
@@ -167,6 +181,20 @@ Task<Connection::Next> Connection::relay_response(ExchangePtr exchange) {
   const ErrorCode error = co_await client_.write(out_);
   if (!error && !pumping_) co_await tunnel(exchange->upstream);
   co_return Next::close;
+}
+
+/// An application may close a kept connection just as the next request comes in. If it did so without a byte
+/// of an answer, and asking twice does no harm, it is asked again on a fresh connection (RFC 9110 §9.2.2).
+/// False: there is no response all the same.
+Task<bool> Connection::repeat_request(ExchangePtr exchange) {
+  const Wire& before = *exchange->upstream;
+  const bool silent = before.data().empty() && !before.timed_out();
+  if (!exchange->reused || !exchange->repeatable || !silent || client_.gone()) co_return false;
+  ErrorCode error = co_await connect_exchange(exchange);
+  if (!error) error = co_await exchange->upstream->write(out_);
+  if (error) co_return false;
+  const bool complete = co_await read_response_head(exchange);
+  co_return complete;
 }
 
 Task<bool> Connection::read_response_head(ExchangePtr exchange) {
@@ -197,10 +225,15 @@ Task<Connection::Next> Connection::upstream_failed(ExchangePtr exchange) {
     const Next next = co_await answer(400, "malformed body, or the client hung up within it", false);
     co_return next;
   }
-  count_head(*exchange, 502);
-  count_end(*exchange, Outcome::of_status(502));
-  const Next next = co_await answer(502, "the application hung up without a proper answer",
-                                    exchange->keep_alive && exchange->body.done());
+  const bool late = exchange->upstream->timed_out();
+  const int status = late ? 504 : 502;
+  if (late) exchange->inbound = nullptr;  // it is the caller's side that gave up
+  count_head(*exchange, status);
+  count_end(*exchange, Outcome::of_status(status));
+  const Next next = co_await answer(
+      status,
+      late ? "the route's request timeout has passed" : "the application hung up without a proper answer",
+      exchange->keep_alive && exchange->body.done());
   co_return next;
 }
 

@@ -277,6 +277,31 @@ void write_response_head(const ResponseHead& head, bool close, std::string& out)
   out.append("\r\n");
 }
 
+void edit_fields(const HeaderEdit& edit, HeadFields& fields) {
+  const auto is_ours = [](std::string_view name) {
+    static constexpr std::string_view names[] = {"Host", "Content-Length", "Transfer-Encoding", "Connection",
+                                                 "Upgrade"};
+    return std::ranges::any_of(names, [name](std::string_view each) { return same_name(each, name); });
+  };
+  const auto drop = [&fields](std::string_view name) {
+    std::erase_if(fields, [name](const auto& field) { return same_name(field.first, name); });
+  };
+  const auto put = [&](const std::string& name, const std::string& value) {
+    if (is_token(name) && std::ranges::none_of(value, is_control)) fields.emplace_back(name, value);
+  };
+  for (const auto& [name, value] : edit.add) {
+    if (!is_ours(name)) put(name, value);
+  }
+  for (const auto& [name, value] : edit.set) {
+    if (is_ours(name)) continue;
+    drop(name);
+    put(name, value);
+  }
+  for (const std::string& name : edit.remove) {
+    if (!is_ours(name)) drop(name);
+  }
+}
+
 FirstBytes detect(std::string_view bytes) {
   static constexpr std::string_view methods[] = {"GET ",     "HEAD ",    "POST ",  "PUT ",  "DELETE ",
                                                  "CONNECT ", "OPTIONS ", "TRACE ", "PATCH "};

@@ -89,6 +89,15 @@ void write_request_head(const RequestHead& head, std::string_view target, std::s
 /// `close`: the client's connection ends after this response.
 void write_response_head(const ResponseHead& head, bool close, std::string& out);
 
+/// Changes to the fields of a message, made in this order (Linkerd's): add, set, remove. What frames the
+/// message and names its host stays as it is, whatever is asked.
+struct HeaderEdit {
+  std::vector<std::pair<std::string, std::string>> add, set;
+  std::vector<std::string> remove;
+};
+/// The fields refer to the edit's texts from then on.
+void edit_fields(const HeaderEdit& edit, HeadFields& fields);
+
 /// What the first bytes of a connection are.
 enum class FirstBytes { unknown, http, other };
 FirstBytes detect(std::string_view bytes);

@@ -5,6 +5,8 @@
 #include <boost/asio/ip/address_v4.hpp>
 #include <set>
 
+#include "local/mesh/http_route.h"
+
 namespace serin::local {
 
 using base::Errc;
@@ -38,11 +40,19 @@ Json to_json(const MeshService& service) {
     split.push_back(
         Json::object({{"service", each.service}, {"weight", static_cast<std::int64_t>(each.weight)}}));
   }
+  Json routes = Json::array();
+  for (const MeshRoute& each : service.routes) {
+    routes.push_back(Json::object({{"name", each.name},
+                                   {"clientNamespace", each.client_ns},
+                                   {"port", each.port},
+                                   {"spec", each.spec}}));
+  }
   return Json::object({{"namespace", service.ns},
                        {"name", service.name},
                        {"clusterIP", service.cluster_ip},
                        {"ports", std::move(ports)},
-                       {"split", std::move(split)}});
+                       {"split", std::move(split)},
+                       {"routes", std::move(routes)}});
 }
 
 Json to_json(const MeshPod& pod) {
@@ -112,6 +122,18 @@ Result<MeshPort> port_from_json(const Json& json, const std::string& service) {
   return port;
 }
 
+Result<MeshRoute> route_from_json(const Json& json, const Reader& read) {
+  MeshRoute route{
+      .name = json["name"].str(), .client_ns = json["clientNamespace"].str(), .spec = json["spec"]};
+  const std::int64_t port = json["port"].int_or(0);
+  if (port < 0 || port > 65535) return read.wrong("routes", "name a port that is none");
+  route.port = static_cast<std::uint16_t>(port);
+  if (const auto compiled = mesh::compile_route(route.spec); !compiled) {
+    return read.wrong("routes", fmt::format("{}: {}", route.name, compiled.error().message));
+  }
+  return route;
+}
+
 Result<MeshService> service_from_json(const Json& json) {
   MeshService service{.ns = json["namespace"].str(), .name = json["name"].str()};
   const std::string where = fmt::format("service \"{}.{}\"", service.name, service.ns);
@@ -133,6 +155,11 @@ Result<MeshService> service_from_json(const Json& json) {
     const Result<std::string> backend = read.name(each, "service");
     if (!backend) return fail(backend.error());
     service.split.push_back({*backend, static_cast<std::uint64_t>(weight)});
+  }
+  for (const Json& each : json["routes"].items()) {
+    Result<MeshRoute> route = route_from_json(each, read);
+    if (!route) return fail(route.error());
+    service.routes.push_back(std::move(*route));
   }
   return service;
 }

@@ -39,11 +39,22 @@ struct MeshBackend {
   bool operator==(const MeshBackend&) const = default;
 };
 
+/// An HTTPRoute that rules requests to a Service.
+struct MeshRoute {
+  std::string name;        ///< "podinfo.test", for messages
+  std::string client_ns;   ///< rules requests of this namespace's pods only; empty: all
+  std::uint16_t port = 0;  ///< rules this port only; 0: all
+  base::Json spec;         ///< its hostnames and rules, as in the API
+
+  bool operator==(const MeshRoute&) const = default;
+};
+
 struct MeshService {
   std::string ns, name;
   std::string cluster_ip;  ///< empty: headless, reachable through the forward proxy only
   std::vector<MeshPort> ports;
-  std::vector<MeshBackend> split;  ///< empty: its own endpoints answer
+  std::vector<MeshBackend> split;  ///< empty: routes, or its own endpoints, answer
+  std::vector<MeshRoute> routes;   ///< while there is no split, and for HTTP only
 
   bool operator==(const MeshService&) const = default;
 };

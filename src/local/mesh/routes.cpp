@@ -66,16 +66,47 @@ void Routes::build_leaves(const MeshSnapshot& snapshot) {
   for (const MeshService& service : snapshot.services) {
     for (const MeshPort& port : service.ports) {
       Leaf& apex = *by_name_.at({service.ns, service.name, port.port});
-      for (const MeshBackend& backend : service.split) {
-        const auto found = by_name_.find({service.ns, backend.service, port.port});
-        // A copy without split: a Service may be a backend of itself, and must not own itself.
-        std::shared_ptr<Leaf> leaf;
-        if (found != by_name_.end()) leaf = std::make_shared<Leaf>(*found->second);
-        if (leaf) leaf->split.clear();
-        apex.split.push_back({backend.weight, std::move(leaf)});
-      }
+      build_split(service, apex, port.port);
+      build_routes(service, apex, port.port);
     }
   }
+}
+
+void Routes::build_split(const MeshService& service, Leaf& apex, std::uint16_t port) {
+  for (const MeshBackend& each : service.split) {
+    apex.split.push_back({each.weight, backend(service.ns, each.service, port)});
+  }
+}
+
+void Routes::build_routes(const MeshService& service, Leaf& apex, std::uint16_t port) {
+  for (const MeshRoute& route : service.routes) {
+    if (route.port != 0 && route.port != port) continue;
+    Result<HttpRoute> compiled = compile_route(route.spec);
+    if (!compiled) continue;  // the snapshot was checked when it was read
+    compiled->client_ns = route.client_ns;
+    for (RouteRule& rule : compiled->rules) {
+      for (RouteBackend& each : rule.backends) {
+        const std::string& ns = each.ns.empty() ? service.ns : each.ns;
+        each.leaf = backend(ns, each.service, each.port);
+        const auto any_port = by_name_.lower_bound({ns, each.service, 0});
+        const bool exists = any_port != by_name_.end() && std::get<0>(any_port->first) == ns &&
+                            std::get<1>(any_port->first) == each.service;
+        if (!exists && each.problem.empty()) each.problem = "Service not found " + each.service;
+      }
+    }
+    apex.routes.push_back(std::move(*compiled));
+  }
+}
+
+std::shared_ptr<const Leaf> Routes::backend(const std::string& ns, const std::string& name,
+                                            std::uint16_t port) const {
+  const auto found = by_name_.find({ns, name, port});
+  if (found == by_name_.end()) return nullptr;
+  // A copy without what rules it: a Service may be a backend of itself, and must not own itself.
+  auto leaf = std::make_shared<Leaf>(*found->second);
+  leaf->split.clear();
+  leaf->routes.clear();
+  return leaf;
 }
 
 std::shared_ptr<Leaf> Routes::build_leaf(const MeshService& service, const MeshPort& port) {
@@ -137,16 +168,7 @@ bool Routes::opaque(const Destination& destination) const {
   return leaf && leaf->opaque;
 }
 
-std::optional<std::size_t> Routes::draw(const Leaf& apex) {
-  std::vector<Candidate> candidates;
-  candidates.reserve(apex.split.size());
-  for (const Leaf::Share& share : apex.split) {
-    candidates.push_back({share.weight, share.leaf && !share.leaf->ready.empty()});
-  }
-  return choose(candidates, random_);
-}
-
-Pick Routes::pick(const Destination& destination) {
+Pick Routes::pick(const Destination& destination, const RequestView* request) {
   if (const auto* pod = std::get_if<PodAddress>(&destination)) {
     std::shared_ptr<const MeshPod> owner = pod_at(pod->address.address().to_v4());
     if (!owner)
@@ -155,20 +177,65 @@ Pick Routes::pick(const Destination& destination) {
   }
   const std::shared_ptr<const Leaf> apex = find(destination);
   if (!apex) return {.error = "no such service any more"};
-  std::shared_ptr<const Leaf> leaf = apex;
-  const bool split = std::ranges::any_of(apex->split, [](const auto& each) { return each.weight > 0; });
-  if (split) {
-    const std::optional<std::size_t> drawn = draw(*apex);
-    if (!drawn) return {.error = fmt::format("no backend of the split of {} is ready", apex->authority)};
-    leaf = apex->split[*drawn].leaf;
+  if (std::ranges::any_of(apex->split, [](const auto& each) { return each.weight > 0; })) {
+    return pick_split(apex);
   }
+  if (request && concern(apex->routes, *request)) return pick_route(apex, *request);
+  return pick_endpoint(apex, apex);
+}
+
+Pick Routes::pick_split(const std::shared_ptr<const Leaf>& apex) {
+  std::vector<Candidate> candidates;
+  candidates.reserve(apex->split.size());
+  for (const Leaf::Share& share : apex->split) {
+    candidates.push_back({share.weight, share.leaf && !share.leaf->ready.empty()});
+  }
+  const std::optional<std::size_t> drawn = choose(candidates, random_);
+  if (!drawn) return {.error = fmt::format("no backend of the split of {} is ready", apex->authority)};
+  return pick_endpoint(apex->split[*drawn].leaf, apex);
+}
+
+/// Spec 07 §6.2, §6.3.
+Pick Routes::pick_route(const std::shared_ptr<const Leaf>& apex, const RequestView& request) {
+  const auto redirected = [&request](const Redirect& to, const RouteMatch& match) {
+    return Pick{.error = {}, .status = to.status, .location = to.location(request, match.prefix())};
+  };
+  const Matched matched = best_rule(apex->routes, request);
+  if (!matched.rule) {
+    return {.error = fmt::format("no route of {} matches the request", apex->authority), .status = 404};
+  }
+  const RouteRule& rule = *matched.rule;
+  if (rule.effects->redirect) return redirected(*rule.effects->redirect, *matched.match);
+  if (rule.backends.empty()) {
+    Pick pick = pick_endpoint(apex, apex);
+    pick.effects = rule.effects;
+    return pick;
+  }
+  std::vector<Candidate> candidates;
+  candidates.reserve(rule.backends.size());
+  for (const RouteBackend& each : rule.backends) {
+    const bool ready = !each.problem.empty() || (each.leaf && !each.leaf->ready.empty());
+    // The only backend gets everything, whatever its weight.
+    candidates.push_back({rule.backends.size() == 1 ? 1 : each.weight, ready});
+  }
+  const std::optional<std::size_t> drawn = choose(candidates, random_);
+  if (!drawn) return {.error = fmt::format("no backend of the route of {} is ready", apex->authority)};
+  const RouteBackend& backend = rule.backends[*drawn];
+  if (!backend.problem.empty()) return {.error = backend.problem, .status = 500};
+  if (backend.effects->redirect) return redirected(*backend.effects->redirect, *matched.match);
+  Pick pick = pick_endpoint(backend.leaf, apex);
+  pick.effects = backend.effects;
+  return pick;
+}
+
+Pick Routes::pick_endpoint(std::shared_ptr<const Leaf> leaf, std::shared_ptr<const Leaf> apex) {
   std::vector<std::uint32_t> loads;
   loads.reserve(leaf->ready.size());
   for (const auto& each : leaf->ready) loads.push_back(each->in_flight);
   const std::optional<std::size_t> chosen = choose_endpoint(loads, random_);
   if (!chosen) return {.error = fmt::format("no endpoint of {} is ready", leaf->authority)};
   std::shared_ptr<Endpoint> endpoint = leaf->ready[*chosen];
-  return {.endpoint = std::move(endpoint), .leaf = std::move(leaf), .apex = apex};
+  return {.endpoint = std::move(endpoint), .leaf = std::move(leaf), .apex = std::move(apex)};
 }
 
 std::shared_ptr<const MeshPod> Routes::pod_at(const asio::ip::address_v4& ip) const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "local/mesh/http_route.h"
 #include "local/mesh/mesh_config.h"
 #include "local/mesh/wire.h"
 
@@ -44,6 +45,7 @@ struct Leaf {
     std::shared_ptr<const Leaf> leaf;  ///< null: no such Service or port
   };
   std::vector<Share> split;
+  std::vector<HttpRoute> routes;  ///< only looked at while there is no split (spec 07 §3)
 };
 
 /// What a client asked for.
@@ -65,6 +67,9 @@ struct Pick {
   std::shared_ptr<const Leaf> leaf;    ///< the Service that answers; null for a pod's own address
   std::shared_ptr<const Leaf> apex;    ///< the Service that was called
   std::string error;
+  int status = 503;                             ///< what is answered when there is no endpoint
+  std::string location;                         ///< of a redirect
+  std::shared_ptr<const RouteEffects> effects;  ///< what the route does to the request; null: nothing
 };
 
 /// The snapshot in the form requests need it. Endpoints keep their state (load, connections) over changes.
@@ -73,8 +78,9 @@ class Routes {
   Routes(Registry& registry, base::Random& random) : registry_(registry), random_(random) {}
 
   void apply(const MeshSnapshot& snapshot);
-  /// One draw for one request.
-  Pick pick(const Destination& destination);
+  /// One draw for one request, by the split of the Service, else its HTTPRoutes, else its own endpoints.
+  /// `request` null: a connection that is passed on unread, which HTTPRoutes do not concern.
+  Pick pick(const Destination& destination, const RequestView* request = nullptr);
   [[nodiscard]] bool opaque(const Destination& destination) const;
   /// Null when the address is no pod's.
   [[nodiscard]] std::shared_ptr<const MeshPod> pod_at(const boost::asio::ip::address_v4& ip) const;
@@ -93,10 +99,17 @@ class Routes {
   std::shared_ptr<Endpoint> obtain(const Tcp::endpoint& address, std::shared_ptr<const MeshPod> pod);
   std::shared_ptr<Leaf> build_leaf(const MeshService& service, const MeshPort& port);
   void build_leaves(const MeshSnapshot& snapshot);
+  void build_split(const MeshService& service, Leaf& apex, std::uint16_t port);
+  void build_routes(const MeshService& service, Leaf& apex, std::uint16_t port);
+  /// A Service's port as a backend: its own endpoints only. Null if there is none.
+  [[nodiscard]] std::shared_ptr<const Leaf> backend(const std::string& ns, const std::string& name,
+                                                    std::uint16_t port) const;
   [[nodiscard]] std::shared_ptr<const Leaf> find(const Destination& destination) const;
   [[nodiscard]] base::Result<Destination> resolve_name(std::string_view name, std::uint16_t port) const;
   [[nodiscard]] std::string services_in(std::string_view ns) const;
-  std::optional<std::size_t> draw(const Leaf& apex);
+  Pick pick_split(const std::shared_ptr<const Leaf>& apex);
+  Pick pick_route(const std::shared_ptr<const Leaf>& apex, const RequestView& request);
+  Pick pick_endpoint(std::shared_ptr<const Leaf> leaf, std::shared_ptr<const Leaf> apex);
 
   Registry& registry_;
   base::Random& random_;

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <set>
 
+#include "local/mesh/route_attachment.h"
+
 namespace serin::local {
 
 using base::Json;
@@ -154,6 +156,19 @@ std::vector<MeshBackend> build_split(const Json& split) {
   return backends;
 }
 
+std::map<kube::ObjectRef, std::vector<MeshRoute>> build_routes(const MeshObjects& objects) {
+  ServicesByRef services;
+  for (const auto& each : objects.services) services[kube::ref_of(*each)] = each.get();
+  std::map<kube::ObjectRef, std::vector<MeshRoute>> routes;
+  for (const Json* route : by_age(objects.http_routes)) {
+    if (kube::is_being_deleted(*route)) continue;
+    for (Attachment& each : attachments(*route, services)) {
+      routes[each.service].push_back(std::move(each.route));
+    }
+  }
+  return routes;
+}
+
 MeshService build_service(const Json& json, const EndpointIndex& endpoints) {
   MeshService service{.ns = kube::namespace_of(json), .name = kube::name_of(json)};
   const std::string& ip = json.get("spec", "clusterIP").str();
@@ -193,6 +208,7 @@ MeshSnapshot build_snapshot(const MeshObjects& objects) {
     if (kube::is_being_deleted(*split)) continue;
     splits[{kube::namespace_of(*split), split->get("spec", "service").str()}] = build_split(*split);
   }
+  std::map<kube::ObjectRef, std::vector<MeshRoute>> routes = build_routes(objects);
   MeshSnapshot snapshot{.pods = build_pods(objects)};
   std::set<std::pair<std::string, std::uint16_t>> taken;
   for (const Json* json : by_age(objects.services)) {
@@ -205,6 +221,7 @@ MeshSnapshot build_snapshot(const MeshObjects& objects) {
     }
     const auto split = splits.find({service.ns, service.name});
     if (split != splits.end()) service.split = split->second;
+    service.routes = std::move(routes[{service.ns, service.name}]);
     snapshot.services.push_back(std::move(service));
   }
   std::ranges::sort(snapshot.services, {},

@@ -27,15 +27,16 @@ void Connection::keep_upstream(Exchange& exchange) {
   constexpr std::size_t idle_max = 256;
   Endpoint& endpoint = *exchange.pick.endpoint;
   if (!endpoint.listed || endpoint.idle.size() >= idle_max || !exchange.upstream->data().empty()) return;
+  exchange.upstream->clear_deadline();
   endpoint.idle.push_back({caller_ip_, exchange.upstream, shared_.clock.now()});
 }
 
 /// Opens a connection for one exchange or tunnel. An application that refuses may be about to listen: it is
 /// asked again for `connect_patience`, as Linkerd's proxy does before it fails fast.
 Task<ErrorCode> Connection::connect(std::shared_ptr<Endpoint> endpoint, std::shared_ptr<const Leaf> leaf,
-                                    std::shared_ptr<Wire>* into) {
+                                    base::MonoTime deadline, std::shared_ptr<Wire>* into) {
   const base::MonoTime begun = shared_.clock.now();
-  const base::MonoTime deadline = begun + shared_.limits.connect_patience;
+  deadline = std::min(deadline, begun + shared_.limits.connect_patience);
   const bool patient = begun >= endpoint->refusing_until;
   for (;;) {
     auto wire =
@@ -63,6 +64,15 @@ Task<ErrorCode> Connection::connect(std::shared_ptr<Endpoint> endpoint, std::sha
   }
 }
 
+/// A fresh connection for this exchange, with its deadline.
+Task<ErrorCode> Connection::connect_exchange(ExchangePtr exchange) {
+  exchange->reused = false;
+  const ErrorCode error =
+      co_await connect(exchange->pick.endpoint, exchange->pick.leaf, exchange->deadline, &exchange->upstream);
+  if (!error) exchange->upstream->set_deadline(exchange->deadline);
+  co_return error;
+}
+
 // --- Bytes as they are
 
 /// One draw for the whole connection, counted in tcp_* only.
@@ -71,7 +81,7 @@ Task<void> Connection::pass_through() {
   const Pick pick = shared_.routes.pick(*destination_);
   if (!pick.endpoint) co_return;
   std::shared_ptr<Wire> upstream;
-  const ErrorCode error = co_await connect(pick.endpoint, pick.leaf, &upstream);
+  const ErrorCode error = co_await connect(pick.endpoint, pick.leaf, base::MonoTime::max(), &upstream);
   if (!error) co_await tunnel(upstream);
 }
 
