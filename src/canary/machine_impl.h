@@ -123,6 +123,7 @@ class Turn::Machine {
   Plan<> promote();
   Plan<> promoting();
   Plan<bool> promoted_copy();
+  Plan<bool> canary_serves_for_primary();
   Plan<> step_back();
   Plan<> finalising();
   Plan<> failed_promotion(std::string reason);

@@ -13,36 +13,6 @@ using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-Spec podinfo() {
-  Spec spec;
-  spec.name = spec.target_name = spec.service.name = "podinfo";
-  spec.ns = "test";
-  spec.uid = "11111111-2222-3333-4444-555555555555";
-  spec.target_kind = "Deployment";
-  spec.service.port = 9898;
-  spec.interval = 10s;
-  spec.threshold = 3;
-  spec.step_weight = 20;
-  spec.max_weight = 60;
-  spec.progress_deadline = 60s;
-  Webhook acceptance;
-  acceptance.name = "acceptance-test";
-  acceptance.type = HookType::pre_rollout;
-  Webhook load;
-  load.name = "load-test";
-  spec.webhooks = {acceptance, load};
-  return spec;
-}
-
-/// A bootstrapped canary at rest on revision A.
-ModelWorld initialized(Spec spec = podinfo()) {
-  ModelWorld world(std::move(spec));
-  world.settle();
-  world.events.clear();
-  world.actions = 0;
-  return world;
-}
-
 TEST(Machine, Bootstraps) {
   ModelWorld world(podinfo());
   world.settle();
@@ -346,6 +316,122 @@ TEST(Machine, SkippedAnalysisWaitsForThePrimary) {
   EXPECT_EQ(world.primary.revision, "B");
 }
 
+// --- what goes wrong meanwhile
+
+// Scenario 1 with spec.skipAnalysis.
+TEST(Machine, ASkippedAnalysisDoesNotSendTrafficToABrokenPrimary) {
+  Spec spec = podinfo();
+  spec.skip_analysis = true;
+  ModelWorld world = initialized(spec);
+  world.push("broken-as-primary");
+  world.settle();
+  EXPECT_EQ(world.status.phase, Phase::failed);
+  EXPECT_TRUE(world.saw("not ready: no ready pods, routing all traffic to canary"));
+  EXPECT_EQ(world.primary.revision, "A");
+  EXPECT_EQ(world.routes, (Routes{100, 0}));
+}
+
+// Scenario 8.
+TEST(Machine, ARollbackWaitsForAShrunkenPrimaryToGrow) {
+  Spec spec = podinfo();
+  spec.max_weight = 90;
+  spec.step_weight = 45;
+  ModelWorld world = initialized(spec);
+  world.check = [&] {
+    if (world.status.canary_weight < 90) return std::string();
+    world.primary.wanted = world.primary.ready = 1;
+    return std::string("Halt bad");
+  };
+  int ready_at_rollback = -1;
+  world.before = [&](const Action& action) {
+    const auto* set = std::get_if<SetRoutes>(&action);
+    if (set && set->routes.canary == 0) ready_at_rollback = world.primary.ready;
+  };
+  world.push("B");
+  world.settle();
+  EXPECT_EQ(world.status.phase, Phase::failed);
+  EXPECT_EQ(ready_at_rollback, 2);
+}
+
+// Scenario 28.
+TEST(Machine, SomebodyElseWhoKeepsChangingTheRoutesIsNamedAndEndsTheRun) {
+  ModelWorld world = initialized();
+  world.push("B");
+  world.check = [&] {
+    if (world.status.canary_weight == 20) world.routes = Routes{70, 30};
+    return std::string();
+  };
+  world.settle();
+  EXPECT_TRUE(world.saw("were changed to 70/30 by somebody else, setting them back to 80/20"));
+  EXPECT_TRUE(world.saw("Rolling back podinfo.test somebody else keeps changing its routes"));
+  EXPECT_EQ(world.status.phase, Phase::failed);
+}
+
+// Scenario 33.
+TEST(Machine, StatusAndRoutesAgreeWhileARollbackDrains) {
+  ModelWorld world = initialized();
+  world.check = [&] { return world.status.canary_weight >= 40 ? std::string("Halt bad") : std::string(); };
+  int weight = -1;
+  world.before = [&](const Action& action) {
+    if (std::holds_alternative<Drain>(action)) weight = world.status.canary_weight;
+  };
+  world.push("B");
+  world.settle();
+  EXPECT_EQ(world.status.phase, Phase::failed);
+  EXPECT_EQ(weight, 0);
+}
+
+// Scenario 35.
+TEST(Machine, ACanaryThatLosesItsPodsLosesItsTrafficAtOnce) {
+  ModelWorld world = initialized();
+  bool lost = false;
+  world.check = [&] {
+    if (world.status.canary_weight == 40 && !std::exchange(lost, true)) {
+      world.target.ready = 0;
+      world.target.broken = true;
+    }
+    return std::string();
+  };
+  world.before = [&](const Action& action) {
+    const auto* event = std::get_if<Announce>(&action);
+    if (event && event->text.contains("no ready pods")) world.target.broken = false;
+  };
+  world.push("B");
+  world.settle();
+  EXPECT_TRUE(world.saw("no ready pods, routing all traffic to primary"));
+  EXPECT_EQ(world.status.phase, Phase::succeeded);
+}
+
+TEST(Machine, ChecksWithoutDataAreExcusedForAsLongAsTheSettingSays) {
+  ModelWorld world = initialized();
+  world.settings.unknown_grace = 35s;
+  world.no_data = true;
+  int asked = 0;
+  world.check = [&] { return ++asked <= 3 ? std::string("Halt no values found") : std::string(); };
+  world.push("B");
+  world.settle();
+  EXPECT_EQ(world.status.phase, Phase::succeeded);
+  EXPECT_EQ(world.status.failed_checks, 0);
+}
+
+TEST(Machine, CookiesAreStoredBeforeAnyRouteNamesThem) {
+  Spec spec = podinfo();
+  spec.session_affinity.emplace();
+  spec.session_affinity->cookie_name = "flagger-cookie";
+  ModelWorld world = initialized(spec);
+  std::vector<std::string> cookies;
+  world.before = [&](const Action& action) {
+    if (std::holds_alternative<SetRoutes>(action)) cookies.push_back(world.status.affinity.canary);
+  };
+  world.push("B");
+  world.settle();
+  ASSERT_EQ(cookies.size(), 4u);
+  EXPECT_THAT(cookies[0], testing::MatchesRegex("flagger-cookie=[a-zA-Z]{10}"));
+  EXPECT_EQ(cookies[1], cookies[0]);
+  EXPECT_EQ(cookies[3], "");
+  EXPECT_EQ(world.status.affinity.previous, cookies[0]);
+}
+
 /// Plays a story with the controller killed after its n-th action, for every n, and wants the same end.
 template <class Story, class Check>
 void survives_a_crash_anywhere(Story story, Check check) {
@@ -358,6 +444,23 @@ void survives_a_crash_anywhere(Story story, Check check) {
     check(world);
     EXPECT_THAT(world.violations, IsEmpty());
   }
+}
+
+TEST(Crash, BlueGreenEndsTheSame) {
+  survives_a_crash_anywhere(
+      [](int crash_at) {
+        ModelWorld world = initialized(iterated(2));
+        world.crash_at = crash_at;
+        world.push("B");
+        world.settle();
+        return world;
+      },
+      [](const ModelWorld& world) {
+        EXPECT_EQ(world.status.phase, Phase::succeeded);
+        EXPECT_EQ(world.primary.revision, "B");
+        EXPECT_EQ(world.routes, (Routes{100, 0}));
+        EXPECT_EQ(world.target.wanted, 0);
+      });
 }
 
 // Scenarios 5 and 6, probe 7.

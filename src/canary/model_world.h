@@ -67,4 +67,15 @@ class ModelWorld {
   std::optional<base::MonoTime> wake_;
 };
 
+/// The guide's canary: weights 20, 40, 60, a pre-rollout and a rollout hook, threshold 3, interval 10 s.
+Spec podinfo();
+/// The same with iterations instead of weights.
+Spec iterated(int iterations);
+/// The same with a hook "gate" of this type.
+Spec gated(HookType type);
+/// The gate is closed until it has been asked so often.
+void open_after(ModelWorld& world, int questions);
+/// A bootstrapped canary at rest on revision A.
+ModelWorld initialized(Spec spec = podinfo());
+
 }  // namespace serin::canary

@@ -5,6 +5,9 @@
 #include <array>
 
 namespace serin::canary {
+
+using namespace std::chrono_literals;
+
 namespace {
 
 template <class... F>
@@ -207,6 +210,58 @@ std::vector<std::string> ModelWorld::texts() const {
     result.push_back(event.substr(event.find(' ', 2) + 1));
   }
   return result;
+}
+
+Spec podinfo() {
+  Spec spec;
+  spec.name = spec.target_name = spec.service.name = "podinfo";
+  spec.ns = "test";
+  spec.uid = "11111111-2222-3333-4444-555555555555";
+  spec.target_kind = "Deployment";
+  spec.service.port = 9898;
+  spec.interval = 10s;
+  spec.threshold = 3;
+  spec.step_weight = 20;
+  spec.max_weight = 60;
+  spec.progress_deadline = 60s;
+  Webhook acceptance;
+  acceptance.name = "acceptance-test";
+  acceptance.type = HookType::pre_rollout;
+  Webhook load;
+  load.name = "load-test";
+  spec.webhooks = {acceptance, load};
+  return spec;
+}
+
+ModelWorld initialized(Spec spec) {
+  ModelWorld world(std::move(spec));
+  world.settle();
+  world.events.clear();
+  world.actions = 0;
+  return world;
+}
+
+Spec iterated(int iterations) {
+  Spec spec = podinfo();
+  spec.step_weight = 0;
+  spec.iterations = iterations;
+  return spec;
+}
+
+Spec gated(HookType type) {
+  Spec spec = podinfo();
+  Webhook gate;
+  gate.name = "gate";
+  gate.type = type;
+  spec.webhooks.push_back(gate);
+  return spec;
+}
+
+void open_after(ModelWorld& world, int questions) {
+  world.answer = [questions, asked = 0](const Webhook& hook) mutable -> std::string {
+    if (hook.name != "gate") return "";
+    return ++asked > questions ? "" : "Forbidden";
+  };
 }
 
 }  // namespace serin::canary

@@ -75,6 +75,9 @@ Plan<> Turn::Machine::promoting() {
     // The target's pods are turning into a revision that nobody has analysed: no traffic for them.
     const bool routed = co_await route({100, 0});
     if (!routed) co_return;
+  } else if (!is_new()) {
+    const bool served = co_await canary_serves_for_primary();
+    if (!served) co_return;
   }
   const Readiness state = check_primary();
   if (!state.ready) {
@@ -107,6 +110,21 @@ Plan<> Turn::Machine::promoting() {
   if (saved) wake_at(now);
 }
 
+/// A primary without pods gets no traffic while the canary's pods can take it. False: that could not be done.
+Plan<bool> Turn::Machine::canary_serves_for_primary() {
+  const bool stranded = in.seen.primary.ready == 0 && in.seen.target.ready > 0 && in.seen.capabilities.shifts;
+  if (!stranded || in.seen.routes == Routes{0, 100}) co_return true;
+  const bool routed = co_await route({0, 100});
+  if (!routed) co_return false;
+  co_await warning(
+      fmt::format("{} not ready: no ready pods, routing all traffic to canary", spec().primary_dotted()),
+      phase());
+  Status next = status();
+  next.phase = Phase::promoting;
+  next.canary_weight = 100;
+  co_return co_await save(next);
+}
+
 /// One step of stepWeightPromotion: an interval each (spec 01 §7.1).
 Plan<> Turn::Machine::step_back() {
   if (in.memory.judged && now < *in.memory.judged + spec().interval) {
@@ -129,17 +147,10 @@ Plan<> Turn::Machine::step_back() {
 }
 
 Plan<> Turn::Machine::finalising() {
-  if (in.seen.primary.ready == 0 && in.seen.target.ready > 0) {
+  const bool stranded = in.seen.primary.ready == 0 && in.seen.target.ready > 0 && in.seen.capabilities.shifts;
+  if (stranded) {
     // It broke just after it got the traffic: back to the pods that serve, and wait for it again.
-    const bool routed = co_await route({0, 100});
-    if (!routed) co_return;
-    co_await warning(
-        fmt::format("{} not ready: no ready pods, routing all traffic to canary", spec().primary_dotted()),
-        phase());
-    Status next = status();
-    next.phase = Phase::promoting;
-    next.canary_weight = 100;
-    co_await save(next);
+    co_await canary_serves_for_primary();
     co_return;
   }
   const bool routed = co_await route({100, 0});

@@ -166,8 +166,10 @@ Plan<bool> Turn::Machine::routes_as_recorded() {
         in.seen.routes->primary, in.seen.routes->canary, wanted.primary, wanted.canary));
   }
   const bool routed = co_await route(wanted);
-  if (routed) in.memory.judged = now;
-  co_return routed;
+  if (!routed) co_return false;
+  in.memory.judged = now;
+  wake_at(now + spec().interval);
+  co_return false;
 }
 
 /// Whether the target still is what this run is for; if not, the next turn sees to it.
@@ -340,6 +342,8 @@ Plan<> Turn::Machine::step() {
   // Hooks and queries took their time: nothing moves for a revision that is no longer there.
   const bool unchanged = co_await revision_unchanged();
   if (!unchanged) co_return;
+  const bool as_recorded = co_await routes_as_recorded();
+  if (!as_recorded) co_return;
   if (next.kind == Step::Kind::promote) {
     co_await promote();
   } else if (in.seen.target.ready == 0) {
@@ -373,6 +377,7 @@ Plan<> Turn::Machine::carry_out(Step next) {
     co_return;
   }
   in.memory.route_refused.reset();
+  moved.affinity = status().affinity;
   const bool saved = co_await save(moved);
   if (!saved) co_return;
   in.memory.judged = now;
