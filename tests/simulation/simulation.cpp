@@ -99,6 +99,7 @@ struct Simulation::Incarnation final : controller::Analyst,
         fmt::format("{} {} {}", normal ? "Normal" : "Warning", canary::name_of(event.phase), event.text));
   }
   void note(const canary::Spec&, const canary::Note&) override {}
+  void alert(const canary::Spec&, const canary::Alert&) override {}
   void status(const canary::Spec&, canary::Phase) override {}
   void weight(const canary::Spec&, canary::Routes) override {}
   void outcome(const canary::Spec&, const canary::CountOutcome&) override {}
