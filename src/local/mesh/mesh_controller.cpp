@@ -2,15 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
-#include <optional>
 
 #include "kube/cache.h"
+#include "local/mesh/route_attachment.h"
 #include "local/mesh/snapshot_builder.h"
 
 namespace serin::local {
@@ -24,19 +25,46 @@ namespace {
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 using Channel = asio::local::stream_protocol::socket;
 
-constexpr const char* split_crd = "trafficsplits.split.smi-spec.io";
+/// A kind that a CRD may bring at any time. It is followed once its CRD is served: no polling, and no
+/// complaints while there is none.
+struct OptionalKind {
+  std::string crd;
+  kube::Resource resource;            ///< its version is the first one of `versions` that is served
+  std::vector<std::string> versions;  ///< those that the reader of the original uses, best first
+  std::unique_ptr<kube::Cache> cache = nullptr;
+};
 
-/// The version of TrafficSplits that can be read now; empty while there is none.
-std::string served_version(const Json& crd) {
+std::vector<OptionalKind> optional_kinds() {
+  std::vector<OptionalKind> kinds;
+  kinds.push_back({"trafficsplits.split.smi-spec.io",
+                   kube::resources::trafficsplits_v1alpha1,
+                   {"v1alpha1", "v1alpha2", "v1alpha3"}});
+  kinds.push_back({"httproutes.gateway.networking.k8s.io",
+                   {"gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute"},
+                   {"v1", "v1beta1"}});
+  kinds.push_back({"httproutes.policy.linkerd.io",
+                   {"policy.linkerd.io", "v1beta3", "httproutes", "HTTPRoute"},
+                   {"v1beta3", "v1beta2", "v1beta1", "v1alpha1"}});
+  return kinds;
+}
+
+/// The best of these versions that can be read now; empty while there is none.
+std::string served_version(const Json& crd, const std::vector<std::string>& wanted) {
   bool established = false;
   for (const Json& each : crd.get("status", "conditions").items()) {
     established = established || (each["type"].str() == "Established" && each["status"].str() == "True");
   }
   if (!established) return {};
-  for (const Json& each : crd.get("spec", "versions").items()) {
-    if (each["served"].bool_or(false)) return each["name"].str();
+  for (const std::string& version : wanted) {
+    for (const Json& each : crd.get("spec", "versions").items()) {
+      if (each["name"].str() == version && each["served"].bool_or(false)) return version;
+    }
   }
   return {};
+}
+
+void drop_schemas(Json& crd) {
+  for (Json& version : crd.set("spec", "versions").make_array()) version.erase("schema");
 }
 
 }  // namespace
@@ -56,7 +84,7 @@ class MeshController::Impl {
     slices_ = follow(res::endpointslices, {});
     pods_ = follow(res::pods, {});
     replica_sets_ = follow(res::replicasets, {.metadata_only = true});
-    crds_ = follow(res::crds, {.field_selector = fmt::format("metadata.name={}", split_crd)});
+    crds_ = follow(res::crds, {.prune = drop_schemas});
   }
 
   Task<void> run(int config_fd) {
@@ -71,11 +99,7 @@ class MeshController::Impl {
     first_ = true;
     base::TaskGroup tasks(executor_);
     tasks_ = &tasks;
-    for (kube::Cache* each :
-         {services_.get(), slices_.get(), pods_.get(), replica_sets_.get(), crds_.get()}) {
-      tasks.spawn(each->run());
-    }
-    if (splits_) tasks.spawn(splits_->run());
+    for (kube::Cache* each : caches()) tasks.spawn(each->run());
     tasks.spawn(push());
     tasks.spawn(listen());
     co_await tasks.join();
@@ -95,52 +119,100 @@ class MeshController::Impl {
     return cache;
   }
 
-  /// TrafficSplits are followed once their CRD serves them: no polling, and no complaints while there is
-  /// none.
-  void look_for_splits() {
-    if (splits_) return;
-    for (const kube::Cache::Value& crd : crds_->list()) {
-      const std::string version = kube::name_of(*crd) == split_crd ? served_version(*crd) : std::string();
+  /// Those that are followed now.
+  [[nodiscard]] std::vector<kube::Cache*> caches() const {
+    std::vector<kube::Cache*> all = {services_.get(), slices_.get(), pods_.get(), replica_sets_.get(),
+                                     crds_.get()};
+    for (const OptionalKind& kind : optional_) {
+      if (kind.cache) all.push_back(kind.cache.get());
+    }
+    return all;
+  }
+
+  void look_for_optional_kinds() {
+    for (OptionalKind& kind : optional_) {
+      const kube::Cache::Value crd = kind.cache ? nullptr : crds_->get({"", kind.crd});
+      const std::string version = crd ? served_version(*crd, kind.versions) : std::string();
       if (version.empty()) continue;
-      kube::Resource resource = kube::resources::trafficsplits_v1alpha1;
-      resource.version = version;
-      splits_ = follow(resource, {});
-      tasks_->spawn(splits_->run());
+      kind.resource.version = version;
+      kind.cache = follow(kind.resource, {});
+      tasks_->spawn(kind.cache->run());
     }
   }
 
-  [[nodiscard]] MeshSnapshot collect() const {
+  [[nodiscard]] MeshSnapshot collect() {
     MeshObjects objects{.services = services_->list(),
                         .endpoint_slices = slices_->list(),
                         .pods = pods_->list(),
                         .replica_sets = replica_sets_->list()};
-    if (splits_) objects.traffic_splits = splits_->list();
+    for (const OptionalKind& kind : optional_) {
+      if (!kind.cache) continue;
+      const bool routes = kind.resource.kind == "HTTPRoute";
+      std::ranges::move(kind.cache->list(),
+                        std::back_inserter(routes ? objects.http_routes : objects.traffic_splits));
+    }
+    objects.http_routes = versions_.in_force(objects.http_routes);
+    if (versions_.ignored() != complaints_) {
+      complaints_ = versions_.ignored();
+      for (const std::string& each : complaints_) log_.warn("mesh: this version is ignored: " + each);
+    }
     return build_snapshot(objects);
   }
 
-  Task<void> push() {
-    for (kube::Cache* each :
-         {services_.get(), slices_.get(), pods_.get(), replica_sets_.get(), crds_.get()}) {
-      co_await each->wait_synced();
+  /// Waits for what is being listed: a snapshot without the splits or routes there are would send traffic
+  /// elsewhere for a moment.
+  Task<void> wait_synced() {
+    for (kube::Cache* each : caches()) {
+      if (!each->synced()) co_await each->wait_synced();
     }
+  }
+
+  Task<void> push() {
     for (;;) {
-      look_for_splits();
+      co_await wait_synced();
+      look_for_optional_kinds();
+      co_await wait_synced();
       MeshSnapshot snapshot = collect();
       snapshot.generation = sent_.generation;
-      // A snapshot without the splits that are being listed would send traffic back for a moment.
-      const bool complete = !splits_ || splits_->synced();
-      if (complete && (first_ || snapshot != sent_)) {
+      if (first_ || snapshot != sent_) {
         ++snapshot.generation;
         sent_ = std::move(snapshot);
         first_ = false;
         const bool sent = co_await send();
         if (!sent) co_return;
       }
-      if (splits_ && !splits_->synced()) {
-        co_await splits_->wait_synced();
-      } else {
-        co_await changed_.wait();
+      co_await write_statuses();
+      co_await changed_.wait();
+    }
+  }
+
+  /// Says on HTTPRoutes who accepts them, once the proxy obeys them.
+  Task<void> write_statuses() {
+    ServicesByRef services;
+    const std::vector<kube::Cache::Value> known = services_->list();
+    for (const auto& each : known) services[kube::ref_of(*each)] = each.get();
+    for (const OptionalKind& kind : optional_) {
+      if (!kind.cache || kind.resource.kind != "HTTPRoute") continue;
+      for (const kube::Cache::Value& route : kind.cache->list()) {
+        Json parents = next_parents(*route, services, clock_.wall_now());
+        if (parents.size() == 0 && route->get("status", "parents").size() == 0) continue;
+        if (parents == route->get("status", "parents")) continue;
+        co_await write_status(kind.resource, route, std::move(parents));
       }
+    }
+  }
+
+  Task<void> write_status(kube::Resource resource, kube::Cache::Value route, Json parents) {
+    Json patch = Json::object({{"status", Json::object({{"parents", std::move(parents)}})}});
+    patch.set("metadata", "resourceVersion") = kube::resource_version_of(*route);
+    const kube::ObjectRef ref = kube::ref_of(*route);
+    const base::Result<Json> written =
+        co_await api_.patch(std::move(resource), ref.ns, ref.name, kube::PatchType::merge, std::move(patch),
+                            "status", {.field_manager = "policy-controller"});
+    // A conflict or the route's end comes with an event, and with it the next look.
+    if (!written && written.error().code != base::Errc::conflict &&
+        written.error().code != base::Errc::not_found) {
+      log_.warn(fmt::format("mesh: status of HTTPRoute {}: {}", ref.dotted(), written.error().message));
     }
   }
 
@@ -193,8 +265,11 @@ class MeshController::Impl {
   base::Logger log_;
   base::Executor executor_;
   base::Wakeup changed_, answered_;
-  std::unique_ptr<kube::Cache> services_, slices_, pods_, replica_sets_, crds_, splits_;
-  base::TaskGroup* tasks_ = nullptr;  // of the present run()
+  std::unique_ptr<kube::Cache> services_, slices_, pods_, replica_sets_, crds_;
+  std::vector<OptionalKind> optional_ = optional_kinds();
+  RouteVersions versions_;
+  std::vector<std::string> complaints_;  // the versions that are ignored, as they were logged
+  base::TaskGroup* tasks_ = nullptr;     // of the present run()
   Channel* channel_ = nullptr;
   bool first_ = true, waiting_for_answer_ = false;
 };

@@ -14,8 +14,9 @@
 namespace serin::local {
 
 /// Keeps the data plane configured: follows Services, EndpointSlices, Pods, ReplicaSets and, from the moment
-/// their CRD is there, TrafficSplits, and sends the proxy a new snapshot as soon as something it needs has
-/// changed. Changes that come while the proxy takes a snapshot over travel together in the next one.
+/// their CRDs are there, TrafficSplits and HTTPRoutes, and sends the proxy a new snapshot as soon as
+/// something it needs has changed. Changes that come while the proxy takes a snapshot over travel together in
+/// the next one. HTTPRoutes get their status when the proxy obeys them.
 class MeshController {
  public:
   MeshController(kube::Api& api, base::Clock& clock, base::Random& random, base::Logger log,

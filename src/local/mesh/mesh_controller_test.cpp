@@ -71,14 +71,21 @@ class FakeApi final : public kube::Api {
   Task<Result<Json>> replace(kube::Resource, Json, std::string, kube::WriteOptions) override {
     return refuse<Json>();
   }
-  Task<Result<Json>> patch(kube::Resource, std::string, std::string, kube::PatchType, Json, std::string,
-                           kube::WriteOptions) override {
-    return refuse<Json>();
+  Task<Result<Json>> patch(kube::Resource resource, std::string ns, std::string name, kube::PatchType,
+                           Json patch, std::string subresource, kube::WriteOptions) override {
+    EXPECT_EQ(subresource, "status");
+    Json object = kinds_.at(resource.plural).objects.at({ns, name});
+    EXPECT_EQ(kube::resource_version_of(patch), kube::resource_version_of(object));
+    object.set("status") = patch["status"];
+    put(resource.plural, object);
+    ++patches;
+    co_return object;
   }
   Task<Result<void>> remove(kube::Resource, std::string, std::string, kube::DeleteOptions) override {
     return refuse<void>();
   }
   Task<Result<Json>> get_path(std::string) override { return refuse<Json>(); }
+  int patches = 0;
 
  private:
   struct Kind {
@@ -208,6 +215,40 @@ TEST_F(MeshControllerTest, KeepsTheProxyUpToDate) {
   ASSERT_TRUE(reached([this] { return controller_.sent().services[0].cluster_ip == address(2); }));
   ASSERT_TRUE(reached([this] { return controller_.applied() == controller_.sent().generation; }));
   EXPECT_EQ(controller_.applied(), 3u) << "what the proxy does not need is not sent";
+}
+
+constexpr const char* route_crd = R"(
+metadata: {name: httproutes.gateway.networking.k8s.io}
+spec: {versions: [{name: v1beta1, served: true}]}
+status: {conditions: [{type: Established, status: "True"}]}
+)";
+constexpr const char* route = R"(
+apiVersion: gateway.networking.k8s.io/v1beta1
+kind: HTTPRoute
+metadata: {name: podinfo, namespace: test, uid: u1}
+spec:
+  parentRefs: [{group: core, kind: Service, name: podinfo, port: 9898}]
+  rules: [{matches: [{path: {value: /api}}]}]
+)";
+
+TEST_F(MeshControllerTest, AcceptsRoutesOnceTheProxyObeysThem) {
+  proxy_ = std::jthread([fd = proxy_fd_] { EXPECT_EQ(run_mesh_proxy({.config_fd = fd}), 0); });
+  api_.put("services", service());
+  api_.serve("httproutes");
+  api_.put("httproutes", object(route));
+  api_.put("customresourcedefinitions", object(route_crd));
+  start();
+  ASSERT_TRUE(reached([this] { return api_.patches == 1; }));
+  EXPECT_EQ(controller_.applied(), controller_.sent().generation);
+  ASSERT_EQ(controller_.sent().services[0].routes.size(), 1u);
+  EXPECT_EQ(controller_.sent().services[0].routes[0].port, 9898);
+
+  // A version that Linkerd can't do leaves the one before in force, and the status too.
+  Json mirrored = object(route);
+  mirrored.set("spec", "rules").make_array().at(0).set("filters") = object("[{type: RequestMirror}]");
+  api_.put("httproutes", mirrored);
+  ASSERT_TRUE(reached([this] { return api_.patches == 2; })) << "the new version's status, lost by put()";
+  EXPECT_EQ(controller_.applied(), 1u);
 }
 
 TEST_F(MeshControllerTest, ReportsWhatTheProxyCouldNotDo) {
