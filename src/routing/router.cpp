@@ -14,7 +14,8 @@ base::Result<std::vector<std::unique_ptr<Router>>> routers_for(const std::string
     return provider == name || provider.starts_with(fmt::format("{}:", name));
   };
   if (provider == "linkerd") {
-    for (const char* version : {"v1alpha1", "v1alpha2", "v1alpha3"}) routers.push_back(make_smi_router(version));
+    for (const char* version : {"v1alpha1", "v1alpha2", "v1alpha3"})
+      routers.push_back(make_smi_router(version));
   } else if (is("smi:v1alpha1") || is("smi:v1alpha2") || is("smi:v1alpha3")) {
     routers.push_back(make_smi_router(provider.substr(4, 8)));
   } else if (provider == "kubernetes") {

@@ -42,7 +42,8 @@ class SmiRouter final : public Router {
   std::vector<std::string> problems(const canary::Spec& spec) const override {
     if (!spec.has_match()) return {};
     return {
-        "spec.analysis.match: a TrafficSplit cannot tell requests apart and would send everybody to the canary; "
+        "spec.analysis.match: a TrafficSplit cannot tell requests apart and would send everybody to the "
+        "canary; "
         "use spec.provider gatewayapi:v1 or nginx for A/B testing"};
   }
 

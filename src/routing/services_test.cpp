@@ -1,29 +1,9 @@
-#include <gtest/gtest.h>
-
-#include "base/yaml.h"
 #include "routing/services.h"
-#include "routing/smi.h"
+
+#include "routing/cluster_for_tests.h"
 
 namespace serin::routing {
 namespace {
-
-using canary::Routes;
-
-Json yaml(std::string_view text) {
-  return base::parse_yaml(text).value().at(0);
-}
-
-canary::Spec podinfo() {
-  canary::Spec spec;
-  spec.name = spec.target_name = spec.service.name = "podinfo";
-  spec.ns = "test";
-  spec.uid = "u1";
-  spec.service.port = 9898;
-  spec.service.target_port = 9898;
-  return spec;
-}
-
-const workload::SelectorLabel label{"app", "podinfo"};
 
 TEST(Services, AreMadeForEachRole) {
   const Json apex = new_service(podinfo(), Role::apex, label, Json());
@@ -95,40 +75,6 @@ TEST(Services, AreReleasedToTheTarget) {
   const Json released = released_service(live, podinfo(), label);
   EXPECT_TRUE(released.get("metadata", "ownerReferences").is_null());
   EXPECT_EQ(released.get("spec", "selector", "app").str(), "podinfo");
-}
-
-TEST(TrafficSplit, NamesTheCanaryFirstWithTextWeights) {
-  const Json split = new_traffic_split(podinfo(), {90, 10});
-  EXPECT_EQ(split["apiVersion"].str(), "split.smi-spec.io/v1alpha1");
-  EXPECT_EQ(
-      split["spec"].dump(),
-      R"({"backends":[{"service":"podinfo-canary","weight":"10"},{"service":"podinfo-primary","weight":"90"}],"service":"podinfo"})");
-  EXPECT_EQ(read_traffic_split(split, podinfo()), (Routes{90, 10}));
-}
-
-TEST(TrafficSplit, ReadsWeightsOfEveryVersion) {
-  const auto read = [](const char* canary, const char* primary) {
-    Json split;
-    split.set("spec", "backends") =
-        Json::array({Json::object({{"service", "podinfo-canary"}, {"weight", *Json::parse(canary)}}),
-                     Json::object({{"service", "podinfo-primary"}, {"weight", *Json::parse(primary)}})});
-    return read_traffic_split(split, podinfo());
-  };
-  EXPECT_EQ(read("10", "90"), (Routes{90, 10}));
-  EXPECT_EQ(read("\"10.0\"", "\"9e1\""), (Routes{90, 10}));
-  EXPECT_EQ(read("\"500m\"", "99"), (Routes{99, 1}));
-  EXPECT_FALSE(read("0", "0"));
-  EXPECT_FALSE(read("\"many\"", "10"));
-  EXPECT_EQ(read("\"\"", "10").error().message,
-            "TrafficSplit podinfo.test does not contain routes for podinfo-primary and podinfo-canary");
-}
-
-TEST(TrafficSplit, ReconcilingNeverMovesTraffic) {
-  const Json live = new_traffic_split(podinfo(), {60, 40});
-  EXPECT_EQ(reconciled_traffic_split(live, podinfo()), live);
-  Json edited = live;
-  edited.set("spec", "service") = "elsewhere";
-  EXPECT_EQ(read_traffic_split(reconciled_traffic_split(edited, podinfo()), podinfo()), (Routes{60, 40}));
 }
 
 }  // namespace
