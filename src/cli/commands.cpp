@@ -25,6 +25,8 @@ Usage: serin <command> [flags]
   loadtester     the webhook server that runs load tests and gates
   podinfo        the demo workload
   podcli         its probe command
+  pause, resume, approve, promote, rollback, restart NAME
+                 what people ask of a running release
   version        print the version
 
 serin <command> -help lists a command's flags.
@@ -68,6 +70,14 @@ int mesh_proxy(const Words& args) {
 int controller(const Words& args, const Environment& environment) {
   Parsed<controller::Options> parsed = parse_controller(args, environment);
   return parsed.exit_code >= 0 ? parsed.exit_code : controller::run_controller(std::move(parsed.options));
+}
+
+int request(const std::string& verb, Words args, const Environment& environment) {
+  Parsed<controller::RequestOptions> parsed = parse_request(verb, std::move(args), environment);
+  if (parsed.exit_code >= 0) return parsed.exit_code;
+  if (parsed.options.name.empty())
+    return usage_error(fmt::format("which canary? serin {} NAME -n NAMESPACE", verb));
+  return controller::run_request(std::move(parsed.options));
 }
 
 int local_up(Words args, const Environment& environment, std::string program) {
@@ -115,6 +125,9 @@ int run(Words words, const Environment& environment, std::string program) {
   }
   if (command == "controller") return controller(words, environment);
   if (command == "local") return local_up(std::move(words), environment, std::move(program));
+  for (const std::string_view verb : {"pause", "resume", "approve", "promote", "rollback", "restart"}) {
+    if (command == verb) return request(command, std::move(words), environment);
+  }
   if (command == "node-agent") return node_agent(words);
   if (command == "mesh-proxy") return mesh_proxy(words);
   if (command == "version" || command == "-version" || command == "--version") {

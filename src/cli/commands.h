@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "controller/options.h"
+#include "controller/request.h"
 #include "local/options.h"
 
 namespace serin::cli {
@@ -38,6 +39,10 @@ Parsed<controller::Options> parse_controller(const Words& args, const Environmen
 /// `serin local up`. `program` is this binary's own path.
 Parsed<local::ClusterOptions> parse_local_up(const Words& args, const Environment& environment,
                                              std::string program);
+
+/// `serin pause | resume | approve | promote | rollback | restart NAME`.
+Parsed<controller::RequestOptions> parse_request(const std::string& verb, Words args,
+                                                 const Environment& environment);
 
 /// Runs what `words` name: words[0] is the name the program was called by (podinfo, podcli and loadtester are
 /// programs of their own), then a subcommand and its arguments. Returns the exit code.

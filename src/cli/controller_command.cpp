@@ -13,10 +13,9 @@ namespace {
 
 /// Everything the reference's command line knows and this controller has no part for (yet).
 void declare_without_effect(Flags& flags) {
-  for (const char* name :
-       {"kubeconfig-service-mesh", "control-loop-interval", "slack-url", "slack-token", "slack-proxy-url",
-        "slack-channel", "slack-user", "msteams-url", "msteams-proxy-url", "threadiness",
-        "ingress-annotations-prefix", "ingress-class", "cluster-name"}) {
+  for (const char* name : {"kubeconfig-service-mesh", "control-loop-interval", "slack-url", "slack-token",
+                           "slack-proxy-url", "slack-channel", "slack-user", "msteams-url",
+                           "msteams-proxy-url", "threadiness", "ingress-class", "cluster-name"}) {
     flags.without_effect(name);
   }
   for (const char* name : {"zap-replace-globals", "enable-config-tracking"}) flags.without_effect(name, true);
@@ -52,6 +51,10 @@ void declare(Flags& flags, controller::Options& options, bool& version) {
       .toggle("no-cross-namespace-refs", options.no_cross_namespace_refs,
               "refuse references to other namespaces' objects")
       .duration("interval-min", options.interval_min, "shorter analysis intervals are raised to this")
+      .duration("unknown-grace", options.unknown_grace,
+                "how long checks may have nothing to judge by before that counts as failed")
+      .text("ingress-annotations-prefix", options.routing.ingress_annotations_prefix,
+            "prefix of the ingress controller's annotations")
       .duration("drain-period", options.drain, "time between rerouting traffic and scaling down")
       .toggle("version", version, "print the version and exit");
   declare_without_effect(flags);
@@ -96,6 +99,7 @@ Parsed<controller::Options> parse_controller(const Words& args, const Environmen
     return parsed;
   }
   apply_environment(options, environment);
+  options.routing.no_cross_namespace_refs = options.no_cross_namespace_refs;
   Words ignored;
   for (const std::string& flag : flags.ignored()) ignored.push_back("-" + flag);
   for (std::string& name : set_but_unused(environment)) ignored.push_back(std::move(name));

@@ -141,6 +141,7 @@ base::Task<void> Actor::turn(World::Value found) {
   shared_.meter.status(spec_, input.status.phase);
   if (input.seen.routes) shared_.meter.weight(spec_, *input.seen.routes);
   input.command = read_command(*found);
+  input.settings = shared_.settings;
   input.deleting = kube::is_being_deleted(*found);
   input.has_finalizer = has_finalizer(*found);
   configs_.clear();

@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "canary/action.h"
+#include "canary/machine.h"
 #include "controller/configs.h"
 #include "controller/ports.h"
 #include "controller/route_effects.h"
@@ -27,6 +27,7 @@ struct Shared {
   /// How long proxies get to learn a changed route before pods go away (spec 07 §10).
   base::Duration drain = std::chrono::seconds(3);
   routing::RouterOptions routing = {};
+  canary::Settings settings = {};
 };
 
 /// Carries out the actions of one canary's turn. Each is idempotent: it compares with what is there, and

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "routing/router.h"
 
 namespace serin::controller {
 
@@ -26,6 +27,9 @@ struct Options {
   bool no_cross_namespace_refs = false;
   base::Duration interval_min = std::chrono::seconds(10);  ///< shorter analysis intervals are raised to it
   base::Duration drain = std::chrono::seconds(3);          ///< between rerouting and scaling down
+  base::Duration
+      unknown_grace{};  ///< how long checks may have nothing to judge by before that counts as failed
+  routing::RouterOptions routing;
   // From the environment.
   std::string http_proxy, https_proxy, no_proxy;
   std::string kubernetes_host, kubernetes_port, home_kubeconfig;

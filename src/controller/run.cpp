@@ -8,6 +8,7 @@
 
 #include "controller/analyst.h"
 #include "controller/announcer.h"
+#include "controller/connection.h"
 #include "controller/controller.h"
 #include "controller/meter.h"
 #include "controller/options.h"
@@ -24,17 +25,6 @@ using base::Errc;
 using base::fail;
 
 constexpr std::string_view version = "1.44.0";
-
-base::Result<kube::Connection> connection_of(const Options& options) {
-  if (!options.kubeconfig.empty()) return kube::read_kubeconfig(options.kubeconfig, {}, options.master);
-  if (!options.kubernetes_host.empty()) {
-    return kube::in_cluster_connection({options.kubernetes_host, options.kubernetes_port});
-  }
-  if (!options.home_kubeconfig.empty())
-    return kube::read_kubeconfig(options.home_kubeconfig, {}, options.master);
-  return fail(Errc::invalid,
-              "no cluster is configured: give -kubeconfig FILE, set KUBECONFIG, or run in a pod");
-}
 
 /// Everything the process consists of, built in order and handed to each other.
 class Process {
@@ -68,7 +58,9 @@ class Process {
                 clock_,
                 {options_.selector_labels, options_.include_label_prefix},
                 options_.mesh_provider,
-                options_.drain},
+                options_.drain,
+                options_.routing,
+                {.unknown_grace = options_.unknown_grace}},
         controller_(shared_, {options_.interval_min}, log_, executor_),
         background_(executor_),
         work_(executor_) {}
