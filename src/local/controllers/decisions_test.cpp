@@ -5,7 +5,6 @@
 #include "base/yaml.h"
 #include "local/controllers/endpointslices.h"
 #include "local/controllers/objects.h"
-#include "local/controllers/quantity.h"
 #include "local/controllers/replicasets.h"
 
 namespace serin::local {
@@ -16,28 +15,6 @@ using ::testing::ElementsAre;
 
 Json yaml(std::string_view text) {
   return base::parse_yaml(text).value().at(0);
-}
-
-TEST(Quantity, Reads) {
-  EXPECT_EQ(parse_milli("100m"), 100);
-  EXPECT_EQ(parse_milli("1.5"), 1500);
-  EXPECT_EQ(parse_milli("2"), 2000);
-  EXPECT_EQ(parse_milli(Json(2)), 2000);
-  EXPECT_EQ(parse_milli("64Mi"), 64LL * 1024 * 1024 * 1000);
-  EXPECT_EQ(parse_milli("1k"), 1000000);
-  EXPECT_EQ(parse_milli("1e3"), 1000000);
-  EXPECT_EQ(parse_milli("1n"), 1);
-  EXPECT_EQ(parse_milli(""), std::nullopt);
-  EXPECT_EQ(parse_milli("fast"), std::nullopt);
-  EXPECT_EQ(parse_milli(Json()), std::nullopt);
-}
-
-TEST(Quantity, Prints) {
-  EXPECT_EQ(format_cpu(250), "250m");
-  EXPECT_EQ(format_cpu(2000), "2");
-  EXPECT_EQ(format_bytes(64 << 20), "64Mi");
-  EXPECT_EQ(format_bytes(1025), "1025");
-  EXPECT_EQ(format_bytes(0), "0");
 }
 
 TEST(IntOrPercent, RoundsAsAsked) {

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "local/controllers/objects.h"
-#include "local/controllers/quantity.h"
+#include "local/machinery/quantity.h"
 
 namespace serin::local {
 
@@ -19,6 +19,24 @@ constexpr double tolerance = 0.1;
 constexpr auto cpu_initialization = 5min;
 /// A pod that has not been ready since so soon after its start has never been.
 constexpr auto initial_readiness = 30s;
+
+/// A resource quantity in thousandths of its unit; nullopt if it is none.
+std::optional<std::int64_t> parse_milli(const Json& quantity) {
+  const auto parsed =
+      Quantity::parse(quantity.is_string() ? std::string_view(quantity.str()) : quantity.number_text());
+  if (!parsed) return std::nullopt;
+  return parsed->milli_value();
+}
+
+/// Bytes with the largest binary suffix that keeps them whole.
+std::string format_bytes(std::int64_t bytes) {
+  const std::string text = bytes % 1024 == 0 ? fmt::format("{}Ki", bytes / 1024) : fmt::format("{}", bytes);
+  return Quantity::parse(text)->canonical();
+}
+
+std::string format_cpu(std::int64_t millicores) {
+  return Quantity::parse(fmt::format("{}m", millicores))->canonical();
+}
 
 /// One pod, in thousandths of the resource's unit.
 struct Sample {

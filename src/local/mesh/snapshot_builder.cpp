@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <boost/asio/ip/address_v4.hpp>
-#include <charconv>
-#include <cmath>
 #include <set>
 
+#include "local/machinery/quantity.h"
 #include "local/mesh/route_attachment.h"
 
 namespace serin::local {
@@ -186,19 +185,13 @@ MeshService build_service(const Json& json, const EndpointIndex& endpoints) {
 }  // namespace
 
 std::optional<std::uint64_t> parse_weight(const Json& weight) {
-  std::string_view text = weight.is_number() ? weight.number_text() : std::string_view(weight.str());
-  double scale = 1000;
-  if (text.ends_with('m')) {
-    scale = 1;
-    text.remove_suffix(1);
-  }
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  constexpr double most = 1e12;
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  if (!(value >= 0) || value > most) return std::nullopt;
-  // Less the error of a product that ought to be whole (0.07 * 1000).
-  return static_cast<std::uint64_t>(std::ceil(value * scale - 1e-6));
+  const auto parsed =
+      Quantity::parse(weight.is_number() ? weight.number_text() : std::string_view(weight.str()));
+  if (!parsed) return std::nullopt;
+  constexpr std::int64_t most = 1'000'000'000'000'000;  // a sum of weights must stay a number
+  const std::int64_t thousandths = parsed->milli_value();
+  if (thousandths < 0 || thousandths > most) return std::nullopt;
+  return static_cast<std::uint64_t>(thousandths);
 }
 
 MeshSnapshot build_snapshot(const MeshObjects& objects) {

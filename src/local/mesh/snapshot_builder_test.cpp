@@ -151,6 +151,7 @@ TEST(ParseWeight, ReadsNumbersAndQuantities) {
   EXPECT_EQ(parse_weight("500m"), 500u);
   EXPECT_EQ(parse_weight(0.07), 70u);
   EXPECT_EQ(parse_weight("0.0001"), 1u) << "rounded up";
+  EXPECT_EQ(parse_weight("1e1"), 10000u);
   EXPECT_EQ(parse_weight(0), 0u);
   for (const Json& bad : {Json(-1), Json("x"), Json(""), Json(), Json("10%"), Json("nan")}) {
     EXPECT_EQ(parse_weight(bad), std::nullopt) << bad.dump();
