@@ -46,4 +46,13 @@ base::Task<Done> Objects::patch(kube::Resource resource, std::string name, Json 
   co_return conclude(resource, std::move(patched), attempt, std::move(done));
 }
 
+base::Task<void> Objects::refresh(kube::Resource resource, kube::ObjectRef ref) {
+  base::Result<Json> now = co_await api().get(resource, ref.ns, ref.name);
+  if (now) {
+    world_.wrote(resource, std::move(*now));
+  } else if (now.error().code == base::Errc::not_found) {
+    world_.removed(resource, ref);
+  }
+}
+
 }  // namespace serin::controller

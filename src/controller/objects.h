@@ -28,6 +28,9 @@ class Objects {
   base::Task<canary::Done> patch(kube::Resource resource, std::string name, Json merge, std::string attempt,
                                  std::string done);
 
+  /// Reads the object now, and lets the world know: after a conflict the watch may be behind.
+  base::Task<void> refresh(kube::Resource resource, kube::ObjectRef ref);
+
   [[nodiscard]] kube::Api& api() { return world_.api(); }
   void note(std::string text) { announcer_.note(spec_, {std::move(text)}); }
 

@@ -42,12 +42,18 @@ base::Task<Done> RouteEffects::ensure(workload::SelectorLabel label, canary::Aff
   co_return done;
 }
 
+/// Somebody else's write in between changes what we have read, not what we want: decided anew, a few times.
 base::Task<Done> RouteEffects::set(workload::SelectorLabel label, canary::Affinity affinity,
                                    canary::Routes routes) {
-  base::Result<routing::Writes> writes = router_.set(situation(label, affinity), routes);
-  Done done = co_await carry_out(std::move(writes));
-  if (done) meter_.weight(spec_, routes);
-  co_return done;
+  constexpr int tries = 5;
+  for (int attempt = 1;; ++attempt) {
+    base::Result<routing::Writes> writes = router_.set(situation(label, affinity), routes);
+    Done done = co_await carry_out(std::move(writes));
+    if (done) meter_.weight(spec_, routes);
+    if (done || done.error().code != base::Errc::conflict || attempt == tries) co_return done;
+    for (const routing::ObjectKey& key : router_.objects(spec_))
+      co_await objects_.refresh(key.resource, key.ref);
+  }
 }
 
 base::Task<Done> RouteEffects::release(workload::SelectorLabel label, canary::Affinity affinity) {
