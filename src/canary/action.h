@@ -59,7 +59,8 @@ struct Note {
 };
 /// A message to people's chat rooms (spec 10 §1). Sent without waiting.
 struct Alert {
-  enum class Severity { info, warn, error } severity = Severity::info;
+  using Severity = canary::Severity;
+  Severity severity = Severity::info;
   std::string text;
   bool with_metadata = false;  ///< target, threshold, deadline and routing are told with it
 };

@@ -192,6 +192,23 @@ Metric read_metric(const Reader& reader) {
   return metric;
 }
 
+AlertRef read_alert(const Reader& reader, const std::string& ns) {
+  AlertRef alert;
+  alert.name = reader.text("name");
+  const std::string severity = reader.text("severity");
+  if (severity == "warn") alert.severity = Severity::warn;
+  if (severity == "error") alert.severity = Severity::error;
+  if (!severity.empty() && severity != name_of(alert.severity)) {
+    reader.complain("severity", fmt::format("\"{}\" is not a severity, use info, warn or error", severity));
+  }
+  const Reader provider = reader.child("providerRef");
+  alert.provider_name = provider.text("name");
+  alert.provider_namespace = provider.text("namespace");
+  if (alert.provider_namespace.empty()) alert.provider_namespace = ns;
+  if (alert.provider_name.empty()) provider.complain("name", "is required: the AlertProvider to tell");
+  return alert;
+}
+
 void read_steps(const Reader& reader, Spec& spec) {
   for (const Json& element : reader.json()["stepWeights"].items()) {
     const std::optional<std::int64_t> weight = element.as_int();
@@ -260,6 +277,9 @@ void read_analysis(const Reader& reader, const SpecDefaults& defaults, Spec& spe
   }
   for (std::size_t i = 0; i < reader.json()["webhooks"].size(); ++i) {
     spec.webhooks.push_back(read_webhook(reader.element("webhooks", i)));
+  }
+  for (std::size_t i = 0; i < reader.json()["alerts"].size(); ++i) {
+    spec.alerts.push_back(read_alert(reader.element("alerts", i), spec.ns));
   }
 }
 
@@ -336,6 +356,18 @@ std::optional<HookType> parse_hook_type(std::string_view name) {
   const auto it = std::ranges::find(hook_names, name, &std::pair<HookType, std::string_view>::second);
   if (it == std::end(hook_names)) return std::nullopt;
   return it->first;
+}
+
+std::string_view name_of(Severity severity) {
+  switch (severity) {
+    case Severity::info:
+      return "info";
+    case Severity::warn:
+      return "warn";
+    case Severity::error:
+      return "error";
+  }
+  return "info";
 }
 
 std::string_view name_of(Strategy strategy) {

@@ -56,6 +56,19 @@ struct Metric {
   bool operator==(const Metric&) const = default;
 };
 
+/// How urgent a message to people is; larger is more urgent.
+enum class Severity { info, warn, error };
+
+/// One of spec.analysis.alerts[]: who is told, from which severity on (spec 10 §2.2).
+struct AlertRef {
+  std::string name;
+  Severity severity =
+      Severity::info;  ///< the least that is sent; info when the field is empty, as documented
+  std::string provider_name,
+      provider_namespace;  ///< the AlertProvider; its namespace defaults to the canary's
+  bool operator==(const AlertRef&) const = default;
+};
+
 /// Labels and annotations for one of the three Services.
 struct CustomMetadata {
   std::map<std::string, std::string> labels, annotations;
@@ -127,6 +140,7 @@ struct Spec {
   int primary_ready_percent = 100, canary_ready_percent = 100;
   std::vector<Metric> metrics;
   std::vector<Webhook> webhooks;
+  std::vector<AlertRef> alerts;  ///< any entry switches the controller's own notifier off for this canary
   base::Duration progress_deadline = std::chrono::seconds(600);
   bool skip_analysis = false, revert_on_deletion = false, suspend = false;
 
@@ -162,6 +176,8 @@ ReadSpec read_spec(const Json& canary, const SpecDefaults& defaults);
 /// The API's name of a hook type ("pre-rollout") and back; nullopt for an unknown name.
 std::string_view name_of(HookType type);
 std::optional<HookType> parse_hook_type(std::string_view name);
+/// "info", "warn", "error".
+std::string_view name_of(Severity severity);
 /// "canary", "ab-testing", "blue-green": the label of metrics and alerts.
 std::string_view name_of(Strategy strategy);
 

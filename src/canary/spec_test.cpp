@@ -121,6 +121,25 @@ TEST(Spec, RefusesHooksAndMetricsThatCannotWork) {
                   "spec.analysis.webhooks[0].url: \"flagger-loadtester.test\" is not an http or https URL"));
 }
 
+TEST(Spec, ReadsAlerts) {
+  Json canary = guide_canary();
+  canary.set("spec", "analysis", "alerts") = base::parse_yaml(R"(
+- {name: on-call, severity: error, providerRef: {name: pager, namespace: ops}}
+- {name: dev, providerRef: {name: chat}}
+- {name: typo, severity: loud, providerRef: {}}
+)")
+                                                 .value()
+                                                 .at(0);
+  const ReadSpec read = read_spec(canary, {});
+  ASSERT_EQ(read.spec.alerts.size(), 3u);
+  EXPECT_EQ(read.spec.alerts[0], (AlertRef{"on-call", Severity::error, "pager", "ops"}));
+  EXPECT_EQ(read.spec.alerts[1], (AlertRef{"dev", Severity::info, "chat", "test"}));
+  EXPECT_THAT(read.problems,
+              testing::ElementsAre(
+                  "spec.analysis.alerts[2].severity: \"loud\" is not a severity, use info, warn or error",
+                  "spec.analysis.alerts[2].providerRef.name: is required: the AlertProvider to tell"));
+}
+
 TEST(Spec, WantsAscendingSteps) {
   Json canary = guide_canary();
   canary.set("spec", "analysis").erase("stepWeight");
