@@ -8,6 +8,8 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <set>
+#include <tuple>
 
 #include "local/node/fd.h"
 
@@ -23,7 +25,8 @@ constexpr std::string_view end_mark = "# serin end\n";
 
 }  // namespace
 
-std::vector<ServiceAddress> service_addresses(const std::vector<const Json*>& services) {
+std::vector<ServiceAddress> service_addresses(const std::vector<const Json*>& services,
+                                              const std::vector<const Json*>& headless_slices) {
   std::vector<ServiceAddress> found;
   for (const Json* service : services) {
     const std::string& address = service->get("spec", "clusterIP").str();
@@ -31,16 +34,24 @@ std::vector<ServiceAddress> service_addresses(const std::vector<const Json*>& se
     found.push_back(
         {service->get("metadata", "namespace").str(), service->get("metadata", "name").str(), address});
   }
-  std::ranges::sort(found, {}, [](const ServiceAddress& s) { return std::pair(s.ns, s.name); });
+  for (const Json* slice : headless_slices) {
+    const Json& service = slice->get("metadata", "labels", "kubernetes.io/service-name");
+    for (const Json& endpoint : (*slice)["endpoints"].items()) {
+      if (!endpoint.get("conditions", "ready").bool_or(true)) continue;
+      found.push_back(
+          {slice->get("metadata", "namespace").str(), service.str(), endpoint["addresses"].at(0).str()});
+    }
+  }
+  std::ranges::sort(found, {}, [](const ServiceAddress& s) { return std::tie(s.ns, s.name, s.address); });
   return found;
 }
 
 std::string service_lines(const std::vector<ServiceAddress>& services, std::string_view ns) {
-  std::map<std::string_view, int> same_name;
-  for (const ServiceAddress& service : services) ++same_name[service.name];
+  std::map<std::string_view, std::set<std::string_view>> namespaces;
+  for (const ServiceAddress& service : services) namespaces[service.name].insert(service.ns);
   std::string lines;
   for (const ServiceAddress& s : services) {
-    const bool bare = ns.empty() ? same_name[s.name] == 1 : s.ns == ns;
+    const bool bare = ns.empty() ? namespaces[s.name].size() == 1 : s.ns == ns;
     lines += s.address;
     if (bare) lines += "\t" + s.name;
     lines += fmt::format("\t{0}.{1}\t{0}.{1}.svc\t{0}.{1}.svc.cluster.local\n", s.name, s.ns);

@@ -9,7 +9,7 @@
 
 namespace serin::local {
 
-/// A Service that has an address of its own.
+/// An address that a Service's names stand for: its own, or (headless) that of one of its pods.
 struct ServiceAddress {
   std::string ns;
   std::string name;
@@ -17,8 +17,10 @@ struct ServiceAddress {
   bool operator==(const ServiceAddress&) const = default;
 };
 
-/// The Services among `services` that names can resolve to: those with a clusterIP.
-std::vector<ServiceAddress> service_addresses(const std::vector<const base::Json*>& services);
+/// What names resolve to: the clusterIPs of `services`, and for headless ones the ready endpoints in their
+/// EndpointSlices. Sorted by namespace and name.
+std::vector<ServiceAddress> service_addresses(const std::vector<const base::Json*>& services,
+                                              const std::vector<const base::Json*>& headless_slices);
 
 /// The lines of a hosts file for programs of a namespace: `podinfo`, `podinfo.test`, `podinfo.test.svc` and
 /// `podinfo.test.svc.cluster.local`. The bare name stands only for a Service of the own namespace; where all

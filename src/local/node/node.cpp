@@ -81,6 +81,8 @@ Node::Node(base::Executor executor, kube::Api& api, base::Clock& clock, base::Ra
       context_(make_context()),
       pods_(api, clock, random, log_, res::pods, {}, executor),
       services_(api, clock, random, log_, res::services, {}, executor),
+      headless_(api, clock, random, log_, res::endpointslices,
+                {.label_selector = "service.kubernetes.io/headless"}, executor),
       configmaps_(api, clock, random, log_, res::configmaps, {}, executor),
       secrets_(api, clock, random, log_, res::secrets, {}, executor),
       tasks_(executor),
@@ -88,7 +90,9 @@ Node::Node(base::Executor executor, kube::Api& api, base::Clock& clock, base::Ra
       forever_(executor) {
   pods_.subscribe(
       [this](const auto& ref, const auto& before, const auto& after) { pod_changed(ref, before, after); });
-  services_.subscribe([this](const auto&, const auto&, const auto&) { services_changed(); });
+  for (kube::Cache* cache : {&services_, &headless_}) {
+    cache->subscribe([this](const auto&, const auto&, const auto&) { services_changed(); });
+  }
   for (kube::Cache* cache : {&configmaps_, &secrets_}) {
     cache->subscribe([this](const auto& ref, const auto&, const auto&) { objects_changed(ref.ns); });
   }
@@ -146,8 +150,8 @@ Task<Result<void>> Node::run() {
 
 Task<void> Node::follow_cluster() {
   // Pods last: what they refer to shall be known when they start.
-  for (kube::Cache* cache : {&services_, &configmaps_, &secrets_}) tasks_.spawn(cache->run());
-  for (kube::Cache* cache : {&services_, &configmaps_, &secrets_}) {
+  for (kube::Cache* cache : {&services_, &headless_, &configmaps_, &secrets_}) tasks_.spawn(cache->run());
+  for (kube::Cache* cache : {&services_, &headless_, &configmaps_, &secrets_}) {
     co_await cache->wait_synced();
   }
   tasks_.spawn(pods_.run());
@@ -292,10 +296,11 @@ void Node::services_changed() {
 }
 
 std::vector<ServiceAddress> Node::services() const {
-  const std::vector<kube::Cache::Value> all = services_.list();
-  std::vector<const Json*> objects;
-  for (const auto& service : all) objects.push_back(service.get());
-  return service_addresses(objects);
+  const std::vector<kube::Cache::Value> services = services_.list(), slices = headless_.list();
+  std::vector<const Json*> objects, headless;
+  for (const auto& service : services) objects.push_back(service.get());
+  for (const auto& slice : slices) headless.push_back(slice.get());
+  return service_addresses(objects, headless);
 }
 
 Task<void> Node::write_hosts() {

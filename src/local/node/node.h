@@ -79,7 +79,8 @@ class Node final : public NodeApi, public PodMetrics {
   base::Logger log_;
   EventWriter events_;
   NodeContext context_;
-  kube::Cache pods_, services_, configmaps_, secrets_;
+  kube::Cache pods_, services_, headless_, configmaps_,
+      secrets_;  // headless_: EndpointSlices of such Services
   base::TaskGroup tasks_;
   base::Wakeup hosts_outdated_;
   base::Wakeup forever_;  ///< never raised: run() waits for its cancellation

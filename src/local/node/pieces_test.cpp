@@ -65,10 +65,21 @@ TEST(Hosts, BareNamesOnlyInTheOwnNamespace) {
   EXPECT_THAT(service_lines({services[0]}, ""), HasSubstr("10.96.0.2\tpodinfo\tpodinfo.prod\t"));
 }
 
-TEST(Hosts, HeadlessServicesHaveNoAddress) {
-  const Json with = yaml("{metadata: {name: a, namespace: n}, spec: {clusterIP: 10.96.0.9}}");
+TEST(Hosts, HeadlessServicesStandForTheirReadyPods) {
+  const Json with = yaml("{metadata: {name: c, namespace: n}, spec: {clusterIP: 10.96.0.9}}");
   const Json without = yaml("{metadata: {name: b, namespace: n}, spec: {clusterIP: None}}");
-  EXPECT_EQ(service_addresses({&without, &with}), (std::vector<ServiceAddress>{{"n", "a", "10.96.0.9"}}));
+  EXPECT_EQ(service_addresses({&without, &with}, {}), (std::vector<ServiceAddress>{{"n", "c", "10.96.0.9"}}));
+  const Json slice = yaml(R"(
+metadata: {name: b-1, namespace: n, labels: {kubernetes.io/service-name: b}}
+endpoints:
+- {addresses: [10.244.0.8], conditions: {ready: true}}
+- {addresses: [10.244.0.7], conditions: {ready: true}}
+- {addresses: [10.244.0.9], conditions: {ready: false}}
+)");
+  const std::vector<ServiceAddress> found = service_addresses({&without, &with}, {&slice});
+  EXPECT_EQ(found, (std::vector<ServiceAddress>{
+                       {"n", "b", "10.244.0.7"}, {"n", "b", "10.244.0.8"}, {"n", "c", "10.96.0.9"}}));
+  EXPECT_THAT(service_lines(found, ""), HasSubstr("10.244.0.8\tb\tb.n\t")) << "two addresses of one Service";
 }
 
 TEST(Hosts, MarkedLinesAreReplacedAndTheRestStays) {
