@@ -37,7 +37,7 @@ class FakeResponder final : public http::Responder {
   Task<Result<std::unique_ptr<http::Duplex>>> upgrade(http::Response) override {
     co_return base::fail(base::Errc::internal, "no upgrades here");
   }
-  void abandon() override {}
+  void abandon() override { abandoned = true; }
   Task<void> closed() override { co_await gone_.wait(); }
   const http::Peer& peer() const override { return peer_; }
 
@@ -46,6 +46,7 @@ class FakeResponder final : public http::Responder {
   http::Response head{.status = 0};
   std::string body;
   bool finished = false;
+  bool abandoned = false;
   http::Peer peer_{.address = "127.0.0.1"};
 
  private:
@@ -152,6 +153,21 @@ TEST_F(FrontTest, EndsAWatchAtItsTime) {
   ask(request("/api/v1/configmaps?watch=true&timeoutSeconds=7"));
   EXPECT_TRUE(responder.finished);
   EXPECT_EQ(world.clock.now(), base::MonoTime{} + std::chrono::seconds(7));
+}
+
+Task<void> watch_until_the_server_ends(FrontTest& test, http::Request asked) {
+  base::TaskGroup group(test.world.context.get_executor());
+  group.spawn(test.front.handle(std::move(asked), test.responder));
+  co_await test.world.clock.sleep_for(std::chrono::seconds(1));
+  group.cancel();
+  co_await group.join();
+}
+
+TEST_F(FrontTest, DropsAWatchQuietlyWhenTheServerEnds) {
+  world.run(watch_until_the_server_ends(*this, request("/api/v1/configmaps?watch=true")));
+  EXPECT_EQ(responder.head.status, 200);
+  EXPECT_TRUE(responder.abandoned);
+  EXPECT_FALSE(responder.finished);
 }
 
 TEST_F(FrontTest, SaysInTheStreamThatARevisionIsTooOld) {

@@ -118,6 +118,17 @@ class WatchStream {
   bool ended_ = false;
 };
 
+/// The end of a watch that was not to end yet. The server's own end is no failure: the client sees the
+/// connection close, as it does when any API server goes.
+void end_early(const std::exception_ptr& failure, Responder& responder) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const std::exception& e) {
+    if (!base::is_cancellation(e)) throw;
+  }
+  responder.abandon();
+}
+
 }  // namespace
 
 Task<void> Front::watch(Request request, RequestInfo info, Responder& responder) {
@@ -149,17 +160,16 @@ Task<void> Front::watch(Request request, RequestInfo info, Responder& responder)
                      info.flag("allowWatchBookmarks") || flags.initial_events);
   base::TaskGroup group(executor_);
   group.spawn(stream.watch_peer(responder));
-  std::exception_ptr cancelled;
+  std::exception_ptr failure;
   try {
     co_await stream.run(responder, registry_, clock_, clock_.now() + std::chrono::seconds(seconds));
   } catch (...) {
-    cancelled = std::current_exception();
+    failure = std::current_exception();
   }
-  if (cancelled)
-    co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
+  if (failure) co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
   group.cancel();
   co_await group.join();
-  if (cancelled) std::rethrow_exception(cancelled);
+  if (failure) co_return end_early(failure, responder);
   (void)co_await responder.finish();
 }
 
