@@ -6,6 +6,7 @@
 #include <map>
 
 #include "kube/api.h"
+#include "routing/common.h"
 
 namespace serin::routing {
 namespace {
@@ -26,12 +27,6 @@ const std::optional<canary::CustomMetadata>& custom(const canary::Spec& spec, Ro
   }
 }
 
-Json to_json(const std::map<std::string, std::string>& values) {
-  Json result = Json::object();
-  for (const auto& [key, value] : values) result.set(key) = value;
-  return result;
-}
-
 Json wanted_labels(const canary::Spec& spec, Role role, const workload::SelectorLabel& label) {
   Json labels = to_json(custom(spec, role).value_or(canary::CustomMetadata{}).labels);
   labels.set(label.key) = service_name(spec, role);
@@ -40,7 +35,7 @@ Json wanted_labels(const canary::Spec& spec, Role role, const workload::Selector
 
 Json wanted_annotations(const canary::Spec& spec, Role role) {
   Json annotations = to_json(custom(spec, role).value_or(canary::CustomMetadata{}).annotations);
-  for (const auto& [key, value] : flux_opt_out) annotations.set(key) = value;
+  keep_flux_away(annotations);
   return annotations;
 }
 
@@ -148,6 +143,10 @@ Json new_service(const canary::Spec& spec, Role role, const workload::SelectorLa
   return service;
 }
 
+void keep_flux_away(Json& annotations) {
+  for (const auto& [key, value] : flux_opt_out) annotations.set(key) = value;
+}
+
 Json reconciled_service(const Json& live, const canary::Spec& spec, Role role,
                         const workload::SelectorLabel& label, const Json& target) {
   Json result = live;
@@ -162,9 +161,7 @@ Json reconciled_service(const Json& live, const canary::Spec& spec, Role role,
     result.set("metadata", "annotations") = forced_metadata(
         metadata["annotations"], wanted_annotations(spec, role), spec.service.unmanaged_annotations);
   }
-  if (result != live) {
-    for (const auto& [key, value] : flux_opt_out) result.set("metadata", "annotations", key) = value;
-  }
+  if (result != live) keep_flux_away(result.set("metadata", "annotations"));
   return result;
 }
 

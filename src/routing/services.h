@@ -16,6 +16,9 @@ enum class Role { apex, primary, canary };
 /// "podinfo", "podinfo-primary", "podinfo-canary".
 std::string service_name(const canary::Spec& spec, Role role);
 
+/// Adds the annotations that keep Flux from taking back what we write (spec 05 §1.3).
+void keep_flux_away(Json& annotations);
+
 /// The ports that a canary's Services have: the spec's, and those discovered on the target (spec 02 §3.2,
 /// §3.3).
 Json service_ports(const canary::Spec& spec, const Json& target);
