@@ -30,23 +30,26 @@ Plan<bool> Turn::Machine::obey() {
       break;
   }
   if (approved) co_return false;
-  co_await ask(ClearCommand{});
-  co_await normal(
-      fmt::format("Nothing to {} for {}{}", name_of(*in.command.verb), spec().dotted(), in.command.by),
-      phase());
+  co_await obeyed(fmt::format("Nothing to {} for {}", name_of(*in.command.verb), spec().dotted()));
   co_return true;
+}
+
+/// Says what came of the command, who gave it and why, and takes it off the Canary.
+Plan<> Turn::Machine::obeyed(std::string text) {
+  co_await normal(text + in.command.by, phase());
+  co_await ask(ClearCommand{});
 }
 
 /// Cleared last: whoever takes over after a crash goes on with it.
 Plan<> Turn::Machine::obey_rollback() {
-  const std::string reason = fmt::format("asked for{}", in.command.by);
   if (runs_analysis()) {
-    co_await rollback(reason);
+    co_await rollback(fmt::format("asked for{}", in.command.by));
   } else if (phase() == Phase::promoting || phase() == Phase::finalising) {
-    co_await failed_promotion(fmt::format("rollback {}", reason));
+    co_await warning(fmt::format("Rolling back {} asked for{}", spec().dotted(), in.command.by), phase());
+    co_await alert(Alert::Severity::warn, fmt::format("Rolling back asked for{}", in.command.by));
+    co_await undo_promotion();
   } else {
-    co_await normal(fmt::format("Nothing to rollback for {}{}", spec().dotted(), in.command.by), phase());
-    co_await ask(ClearCommand{});
+    co_await obeyed(fmt::format("Nothing to rollback for {}", spec().dotted()));
     co_return;
   }
   if (phase() == Phase::failed) co_await ask(ClearCommand{});
@@ -56,16 +59,16 @@ Plan<> Turn::Machine::obey_rollback() {
 Plan<> Turn::Machine::obey_restart() {
   const bool failed = phase() == Phase::failed && status().canary_weight == 0 &&
                       in.seen.target.revision != status().last_promoted;
-  if (runs_analysis()) {
-    co_await normal(fmt::format("Restarting {} asked for{}", spec().dotted(), in.command.by), phase());
-    co_await restart();
-  } else if (failed) {
-    co_await normal(fmt::format("Restarting {} asked for{}", spec().dotted(), in.command.by), phase());
+  if (!runs_analysis() && !failed) {
+    co_await obeyed(fmt::format("Nothing to restart for {}", spec().dotted()));
+    co_return;
+  }
+  co_await obeyed(fmt::format("Restarting {} asked for", spec().dotted()));
+  if (failed) {
     co_await start();
   } else {
-    co_await normal(fmt::format("Nothing to restart for {}{}", spec().dotted(), in.command.by), phase());
+    co_await restart();
   }
-  co_await ask(ClearCommand{});
 }
 
 }  // namespace serin::canary

@@ -95,6 +95,7 @@ class Turn::Machine {
   Plan<bool> primary_serves();
   // --- commands.cpp
   Plan<bool> obey();
+  Plan<> obeyed(std::string text);
   Plan<> obey_rollback();
   Plan<> obey_restart();
   [[nodiscard]] bool is_gated() const;
@@ -127,6 +128,7 @@ class Turn::Machine {
   Plan<> step_back();
   Plan<> finalising();
   Plan<> failed_promotion(std::string reason);
+  Plan<> undo_promotion();
   Plan<> heal();
   // --- termination.cpp
   Plan<> terminate();

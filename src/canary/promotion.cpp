@@ -183,6 +183,11 @@ Plan<> Turn::Machine::failed_promotion(std::string reason) {
   co_await warning(
       fmt::format("Promotion of {} failed, primary not ready: {}", spec().target_dotted(), reason), phase());
   co_await alert(Alert::Severity::error, fmt::format("Promotion failed, primary not ready: {}", reason));
+  co_await undo_promotion();
+}
+
+/// The canary serves while the primary gets its previous template back: see heal().
+Plan<> Turn::Machine::undo_promotion() {
   if (in.seen.target.ready > 0) {
     const bool routed = co_await route({0, 100});
     if (!routed) co_return;
@@ -206,6 +211,10 @@ Plan<> Turn::Machine::heal() {
   const std::string failed_id = promotion_id(spec(), status().last_applied, status().tracked_configs);
   if (in.seen.primary_id == failed_id) {
     const Done restored = co_await ask(RestorePrimary{});
+    if (!restored && restored.error().code == base::Errc::conflict) {
+      wake_at(now);
+      co_return;
+    }
     if (!restored) {
       co_await report(restored.error().message);
       co_return;

@@ -85,7 +85,8 @@ Plan<> Turn::Machine::start() {
   // Recorded together with what it starts: a crash from here on is taken up by analyse().
   const bool saved = co_await save(sync(Phase::progressing));
   if (!saved) co_return;
-  if (approved) co_await ask(ClearCommand{});
+  if (approved && in.command.verb == Command::Verb::approve)
+    co_await obeyed(fmt::format("Approved {}", spec().dotted()));
   co_await normal(fmt::format("New revision detected! Scaling up {}", spec().target_dotted()),
                   Phase::progressing);
   co_await alert(Alert::Severity::info, "New revision detected, progressing canary analysis.", true);
@@ -116,8 +117,9 @@ Plan<> Turn::Machine::analyse() {
   }
   const bool ready = co_await workloads_ready();
   if (!ready) co_return;
-  if (spec().skip_analysis || (approved && in.command.verb == Command::Verb::promote)) {
-    if (approved) co_await ask(ClearCommand{});
+  const bool wanted_now = approved && in.command.verb == Command::Verb::promote;
+  if (wanted_now) co_await obeyed(fmt::format("Promoting {} asked for", spec().dotted()));
+  if (spec().skip_analysis || wanted_now) {
     co_await promote();
     co_return;
   }
@@ -129,8 +131,7 @@ Plan<> Turn::Machine::analyse() {
   if (!as_recorded) co_return;
   if (in.command.paused) co_return;
   if (approved) {
-    co_await ask(ClearCommand{});
-    co_await normal(fmt::format("Approved {}{}", spec().dotted(), in.command.by), phase());
+    co_await obeyed(fmt::format("Approved {}", spec().dotted()));
     co_await step();
     co_return;
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <string>
 #include <string_view>
 
 #include "base/json.h"
@@ -17,6 +18,9 @@ inline constexpr std::string_view reason_annotation = "serin.dev/reason";  ///< 
 
 /// What goes with a command that has been carried out.
 inline constexpr std::array command_annotations = {command_annotation, by_annotation, reason_annotation};
+
+/// " by ann: too many complaints", as Events end with it; empty parts are left out.
+std::string said_by(std::string_view who, std::string_view why);
 
 /// What a Canary's annotations ask for. An unknown verb asks for nothing.
 canary::Command read_command(const base::Json& canary);

@@ -34,20 +34,20 @@ Json annotations_for(const RequestOptions& options) {
   return annotations;
 }
 
-/// The newest Event on the Canary that was not there before: what the controller says to it.
-base::Task<std::string> newest_event(kube::Api& api, const RequestOptions& options, std::string since) {
+/// What the controller has said to it: an Event on the Canary that is no older and names who asked. Empty:
+/// none.
+base::Task<std::string> answer_to(kube::Api& api, RequestOptions options, std::string since) {
   kube::ListOptions of_canary;
   of_canary.field_selector = fmt::format("involvedObject.name={},involvedObject.kind=Canary", options.name);
   const base::Result<kube::List> events = co_await api.list(resources::events, options.ns, of_canary);
-  std::string newest, text;
-  if (!events) co_return text;
-  for (const Json& event : events->items) {
-    const std::string& time = event["lastTimestamp"].str();
-    if (time < since || time < newest) continue;
-    newest = time;
-    text = event["message"].str();
+  const std::string by = said_by(options.by, options.reason);
+  if (events) {
+    for (const Json& event : events->items) {
+      const std::string& text = event["message"].str();
+      if (event["lastTimestamp"].str() >= since && text.ends_with(by)) co_return text;
+    }
   }
-  co_return text;
+  co_return std::string();
 }
 
 base::Task<base::Result<std::string>> ask(kube::Api& api, base::Clock& clock, RequestOptions options) {
@@ -58,7 +58,6 @@ base::Task<base::Result<std::string>> ask(kube::Api& api, base::Clock& clock, Re
   const base::Result<Json> patched = co_await api.patch(resources::canaries, options.ns, options.name,
                                                         kube::PatchType::merge, std::move(patch), "", {});
   if (!patched) co_return fail(patched.error().within(fmt::format("{} {}", options.verb, dotted)));
-  const bool lasting = options.verb == "pause" || options.verb == "resume";
   const base::MonoTime end = clock.now() + std::chrono::seconds(10);
   while (clock.now() < end) {
     co_await clock.sleep_for(std::chrono::milliseconds(200));
@@ -66,17 +65,15 @@ base::Task<base::Result<std::string>> ask(kube::Api& api, base::Clock& clock, Re
     if (!now) co_return fail(now.error().within(dotted));
     const bool taken = now->get("metadata", "annotations", command_annotation).is_null();
     if (!taken) continue;
-    std::string said = co_await newest_event(api, options, asked);
-    if (said.empty() && !lasting) continue;
-    if (said.empty() && clock.now() + std::chrono::seconds(8) > end) continue;
-    co_return fmt::format("{} (phase {}, canary weight {})", said.empty() ? "noted" : said,
-                          now->get("status", "phase").str(), now->get("status", "canaryWeight").int_or(0));
+    const std::string said = co_await answer_to(api, options, asked);
+    if (said.empty()) continue;
+    co_return fmt::format("{} (phase {}, canary weight {})", said, now->get("status", "phase").str(),
+                          now->get("status", "canaryWeight").int_or(0));
   }
-  if (lasting) co_return std::string("noted; no controller has said anything to it within 10 s");
   co_return fail(
       Errc::timeout,
-      fmt::format("{} {}: it is on the Canary, but no controller has taken it within 10 s; it waits "
-                  "for ready workloads, or no controller is running",
+      fmt::format("{} {}: it is on the Canary, but no controller has answered within 10 s: it is so "
+                  "already, or waits for ready workloads, or no controller is running",
                   options.verb, dotted));
 }
 
