@@ -95,6 +95,13 @@ Task<Result<Output>> output_of(ProcessHost& host, Program program) {
   co_return Output{read_to_end(pipe->first), status};
 }
 
+/// Runs a program that must be able to start.
+Task<Output> end_of(ProcessHost& host, Program program) {
+  Result<Output> output = co_await output_of(host, std::move(program));
+  EXPECT_TRUE(output) << output.error().message;
+  co_return output ? std::move(*output) : Output{};
+}
+
 Task<Result<Process>> start_quietly(ProcessHost& host, Program program) {
   const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
   Result<Process> process = co_await host.start(std::move(program), {null.get(), null.get(), null.get()});
@@ -117,11 +124,11 @@ Task<Result<std::unique_ptr<ProcessHost>>> pod_at(Fabric& fabric, std::string na
 
 Task<void> runs_and_reports(asio::io_context&, Fabric& fabric) {
   auto pod = co_await pod_at(fabric, "one", "10.244.0.10");
-  const Result<Output> normal = co_await output_of(**pod, shell("echo hello; exit 3"));
-  EXPECT_EQ(normal->text, "hello\n");
-  EXPECT_EQ(normal->status, (ExitStatus{3, 0}));
-  const Result<Output> killed = co_await output_of(**pod, shell("kill -9 $$"));
-  EXPECT_EQ(killed->status.exit_code(), 137);
+  const Output normal = co_await end_of(**pod, shell("echo hello; exit 3"));
+  EXPECT_EQ(normal.text, "hello\n");
+  EXPECT_EQ(normal.status, (ExitStatus{3, 0}));
+  const Output killed = co_await end_of(**pod, shell("kill -9 $$"));
+  EXPECT_EQ(killed.status.exit_code(), 137);
   const Result<Output> missing = co_await output_of(**pod, {{"./nothing"}, {}, "/"});
   EXPECT_FALSE(missing);
   if (!missing) {
@@ -147,8 +154,8 @@ TEST(Supervisor, RunsProgramsAndReportsTheirEnd) {
 Task<void> kills_what_is_left(asio::io_context& context, Fabric& fabric) {
   auto pod = co_await pod_at(fabric, "one", "10.244.0.10");
   // The program ends, its child would go on.
-  const Result<Output> left = co_await output_of(**pod, shell("(sleep 1000 >/dev/null 2>&1 &) ; echo gone"));
-  EXPECT_EQ(left->text, "gone\n");
+  const Output left = co_await end_of(**pod, shell("(sleep 1000 >/dev/null 2>&1 &) ; echo gone"));
+  EXPECT_EQ(left.text, "gone\n");
   Result<FdPair> ready = make_pipe();
   const int out = ready->second.get();
   const Result<Process> stubborn =
@@ -286,13 +293,10 @@ Task<void> own_files(asio::io_context&, Fabric& fabric) {
       "ls -d /usr /etc/passwd /proc/self/fd >/dev/null && echo whole");
   reader.mounts = {
       {volume, "/serin-test/a/b", false}, {volume, "/etc/serin-test", true}, {volume, "/tmp", false}};
-  const Result<Output> read = co_await output_of(**pod, std::move(reader));
-  EXPECT_TRUE(read) << read.error().message;
-  if (read) {
-    EXPECT_EQ(read->text.substr(0, 15), "valuevaluevalue");
-    EXPECT_NE(read->text.find("refused"), std::string::npos) << read->text;
-    EXPECT_NE(read->text.find("whole"), std::string::npos) << read->text;
-  }
+  const Output read = co_await end_of(**pod, std::move(reader));
+  EXPECT_EQ(read.text.substr(0, 15), "valuevaluevalue");
+  EXPECT_NE(read.text.find("refused"), std::string::npos) << read.text;
+  EXPECT_NE(read.text.find("whole"), std::string::npos) << read.text;
   EXPECT_TRUE(fs::exists(folder / "volume" / "new"));
   EXPECT_FALSE(fs::exists("/serin-test"));
   EXPECT_FALSE(fs::exists("/etc/serin-test"));
@@ -303,10 +307,10 @@ Task<void> own_files(asio::io_context&, Fabric& fabric) {
   Result<Process> container = co_await start_quietly(**pod, std::move(sleeper));
   Program beside = shell("cat /serin-test/key");
   beside.beside = container->pid();
-  const Result<Output> seen = co_await output_of(**pod, std::move(beside));
-  EXPECT_EQ(seen->text, "value");
-  const Result<Output> unseen = co_await output_of(**pod, shell("cat /serin-test/key"));
-  EXPECT_NE(unseen->status.exit_code(), 0);
+  const Output seen = co_await end_of(**pod, std::move(beside));
+  EXPECT_EQ(seen.text, "value");
+  const Output unseen = co_await end_of(**pod, shell("cat /serin-test/key"));
+  EXPECT_NE(unseen.status.exit_code(), 0);
   fs::remove_all(folder);
 }
 

@@ -36,7 +36,10 @@ std::vector<std::string> read_texts(const Json& list) {
 
 Result<void> join_mounts_of(pid_t process) {
   const Fd mounts(::open(fmt::format("/proc/{}/ns/mnt", process).c_str(), O_RDONLY | O_CLOEXEC));
-  if (!mounts || ::setns(mounts.get(), CLONE_NEWNS) != 0) return fail_errno("cannot enter the container");
+  // Another thread that shares our root directory (a sanitizer's own, say) would forbid it: setns(2).
+  if (!mounts || ::unshare(CLONE_FS) != 0 || ::setns(mounts.get(), CLONE_NEWNS) != 0) {
+    return fail_errno("cannot enter the container");
+  }
   return {};
 }
 
