@@ -367,6 +367,23 @@ TEST(Machine, SomebodyElseWhoKeepsChangingTheRoutesIsNamedAndEndsTheRun) {
   EXPECT_EQ(world.status.phase, Phase::failed);
 }
 
+// Scenario 32.
+TEST(Machine, AStepThatCannotBeRoutedHoldsAndIsRolledBackInTime) {
+  ModelWorld world = initialized();
+  world.refuse = [](const Action& action) {
+    const auto* set = std::get_if<SetRoutes>(&action);
+    return set && set->routes.canary >= 40 ? std::string("TrafficSplit podinfo.test update error: denied")
+                                           : "";
+  };
+  world.push("B");
+  world.settle();
+  EXPECT_TRUE(world.saw("W Progressing TrafficSplit podinfo.test update error: denied"));
+  EXPECT_TRUE(world.saw("Rolling back podinfo.test progress deadline exceeded TrafficSplit podinfo.test"));
+  EXPECT_EQ(world.status.phase, Phase::failed);
+  EXPECT_EQ(world.routes, (Routes{100, 0}));
+  EXPECT_THAT(world.violations, IsEmpty());
+}
+
 // Scenario 33.
 TEST(Machine, StatusAndRoutesAgreeWhileARollbackDrains) {
   ModelWorld world = initialized();

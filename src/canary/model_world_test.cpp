@@ -62,6 +62,8 @@ Reply ModelWorld::carry_out(const Action& action) {
     }
     return {};
   };
+  if (const std::string text = refuse(action); !text.empty())
+    return Done(base::fail(base::Errc::rejected, text));
   return std::visit(
       Overloaded{
           [&](const Announce& a) -> Reply {
