@@ -10,7 +10,8 @@
 
 namespace serin::canary {
 
-/// The state of one turn, and its parts: bootstrap.cpp, rollout.cpp, promotion.cpp, termination.cpp.
+/// The state of one turn, and its parts: bootstrap.cpp, rest.cpp, rollout.cpp, promotion.cpp, rollback.cpp,
+/// commands.cpp, termination.cpp.
 class Turn::Machine {
  public:
   Machine(Input input, base::MonoTime now);
@@ -99,10 +100,11 @@ class Turn::Machine {
   Plan<> obey_rollback();
   Plan<> obey_restart();
   [[nodiscard]] bool is_gated() const;
-  // --- rollout.cpp
+  // --- rest.cpp
   Plan<> idle();
   Plan<> tidy();
   Plan<> start();
+  // --- rollout.cpp
   Plan<> analyse();
   Plan<bool> revision_unchanged();
   Plan<> restart();
@@ -116,6 +118,7 @@ class Turn::Machine {
   Plan<bool> traffic_increase_confirmed();
   Plan<> step();
   Plan<> carry_out(Step next);
+  // --- rollback.cpp
   Plan<> rollback(std::string reason);
   Plan<bool> primary_can_take_over();
   // --- promotion.cpp

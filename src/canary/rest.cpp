@@ -1,0 +1,96 @@
+#include <fmt/format.h>
+
+#include "canary/machine_impl.h"
+
+namespace serin::canary {
+
+Plan<> Turn::Machine::idle() {
+  if (phase() == Phase::failed && status().canary_weight > 0) {
+    co_await heal();
+    co_return;
+  }
+  if (!in.seen.config_problem.empty()) {
+    co_await report(in.seen.config_problem);
+    co_return;
+  }
+  if (is_new()) {
+    co_await start();
+    co_return;
+  }
+  if (phase() == Phase::waiting && in.seen.target.revision == status().last_promoted) {
+    Status next = sync(Phase::succeeded);
+    const bool saved = co_await save(next);
+    if (!saved) co_return;
+  }
+  if (phase() == Phase::waiting) {
+    co_await start();
+    co_return;
+  }
+  if (phase() == Phase::failed && in.seen.target.revision == status().last_promoted &&
+      status().last_applied != status().last_promoted) {
+    // Back at the promoted revision: nothing to do, but the failed one counts as new if it comes again.
+    Status next = status();
+    next.last_applied = status().last_promoted;
+    const bool saved = co_await save(next);
+    if (!saved) co_return;
+  }
+  co_await tidy();
+}
+
+/// At rest all traffic is on the primary and the target has no pods, whoever scaled it up meanwhile.
+Plan<> Turn::Machine::tidy() {
+  if (in.seen.routes && in.seen.routes->canary > 0) {
+    if (in.seen.primary.ready == 0) co_return;
+    const bool routed = co_await route({100, 0});
+    if (!routed) co_return;
+    co_await ask(Drain{});
+  }
+  if (in.seen.target.replicas == 0 || in.seen.primary.ready == 0) co_return;
+  co_await ask(Note{fmt::format("Scaling down {} {}: it was scaled up outside of a rollout",
+                                spec().target_kind, spec().target_dotted())});
+  co_await park_target();
+}
+
+Plan<> Turn::Machine::start() {
+  if (in.command.paused) co_return;
+  if (in.seen.primary.replicas == 0) {
+    co_await report(
+        fmt::format("halt {} advancement: primary deployment is scaled to zero", spec().dotted()));
+    co_return;
+  }
+  const std::string revision = in.seen.target.revision;
+  const std::optional<HookFailure> closed =
+      co_await call_hooks(HookType::confirm_rollout, phase(), "Confirm-rollout");
+  if (closed) {
+    wake_at(now + spec().interval);
+    if (phase() == Phase::waiting) co_return;
+    const Phase before = phase();
+    Status next = status();
+    next.phase = Phase::waiting;
+    const bool saved = co_await save(next);
+    if (!saved) co_return;
+    co_await warning(
+        fmt::format("Halt {} advancement waiting for approval {}", spec().dotted(), closed->hook.name),
+        before);
+    if (!closed->hook.mute_alert) co_await alert(Alert::Severity::warn, "Canary is waiting for approval.");
+    co_return;
+  }
+  co_await look();
+  if (in.seen.target.revision != revision) {
+    wake_at(now);
+    co_return;
+  }
+  // Recorded together with what it starts: a crash from here on is taken up by analyse().
+  const bool saved = co_await save(sync(Phase::progressing));
+  if (!saved) co_return;
+  if (approved && in.command.verb == Command::Verb::approve)
+    co_await obeyed(fmt::format("Approved {}", spec().dotted()));
+  co_await normal(fmt::format("New revision detected! Scaling up {}", spec().target_dotted()),
+                  Phase::progressing);
+  co_await alert(Alert::Severity::info, "New revision detected, progressing canary analysis.", true);
+  forget_run();
+  const Done scaled = co_await ask(ScaleTarget{ScaleTarget::To::from_zero});
+  if (!scaled) co_await report(scaled.error().message);
+}
+
+}  // namespace serin::canary
