@@ -21,7 +21,6 @@ namespace serin::controller {
 namespace {
 
 namespace asio = boost::asio;
-using base::Errc;
 using base::fail;
 
 constexpr std::string_view version = "1.44.0";

@@ -93,7 +93,7 @@ FieldErrors ClusterIps::assign(Json& service, const Json& old) const {
   if (spec["clusterIP"].str().empty() && !before["clusterIP"].str().empty()) {
     spec.set("clusterIP") = before["clusterIP"];
   }
-  if (spec["clusterIP"].str().empty() && spec["clusterIPs"].size() > 0) {
+  if (spec["clusterIP"].str().empty() && !spec["clusterIPs"].empty()) {
     spec.set("clusterIP") = spec["clusterIPs"].at(0);
   }
   if (spec["clusterIP"].str().empty()) {

@@ -100,8 +100,8 @@ StatusResult<Removed> Registry::remove_target(const Target& target, const Remove
   if (was_deleted)
     grace = std::min<int>(grace, static_cast<int>(metadata["deletionGracePeriodSeconds"].int_or(0)));
   mark_propagation(object, policy);
-  const bool waits = grace > 0 || metadata["finalizers"].size() > 0 ||
-                     (is_namespace && object.get("spec", "finalizers").size() > 0);
+  const bool waits = grace > 0 || !metadata["finalizers"].empty() ||
+                     (is_namespace && !object.get("spec", "finalizers").empty());
   if (flags.dry_run) return Removed{target.view, !waits};
   if (!waits) {
     StatusResult<ObjectPtr> gone = commit_removal(served, target.stored);
@@ -169,7 +169,7 @@ void Registry::finish_crd_if_empty(const Json& crd) {
   }
   Json released = *stored;
   set_finalizer(released, crd_finalizer, false);
-  const bool waits = released.get("metadata", "finalizers").size() > 0;
+  const bool waits = !released.get("metadata", "finalizers").empty();
   // A store that cannot be written leaves the CRD as it is; deleting it again goes on from here.
   if (waits) {
     (void)commit(*served, stored, std::move(released));

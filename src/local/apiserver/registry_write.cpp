@@ -76,7 +76,7 @@ void keep_server_metadata(Json& object, const Json& old) {
 /// Whether an object under deletion has nothing left to wait for.
 bool may_go(const Served& served, const Json& object) {
   if (!kube::is_being_deleted(object)) return false;
-  if (object.get("metadata", "finalizers").size() > 0) return false;
+  if (!object.get("metadata", "finalizers").empty()) return false;
   if (object.get("metadata", "deletionGracePeriodSeconds").int_or(0) > 0) return false;
   return !served.is(kube::resources::namespaces) || object.get("spec", "finalizers").empty();
 }
@@ -326,7 +326,7 @@ StatusResult<Written> Registry::apply(const Target& target, const ObjectRef& ref
   Json wanted = configuration;
   StatusResult<void> identified = identify(served, wanted, ref.ns, ref.name);
   if (!identified) return std::unexpected(identified.error());
-  if (wanted.get("metadata", "managedFields").size() > 0) {
+  if (!wanted.get("metadata", "managedFields").empty()) {
     return bad_request("metadata.managedFields must be nil");
   }
   if (target.stored == nullptr && !target.subresource.empty())

@@ -121,7 +121,7 @@ StatusResult<RemoveFlags> remove_flags(const Request& request, const RequestInfo
     options = std::move(*body);
   }
   std::string dry = info.query("dryRun");
-  if (options["dryRun"].size() > 0) dry = options["dryRun"].at(0).str();
+  if (!options["dryRun"].empty()) dry = options["dryRun"].at(0).str();
   const StatusResult<bool> is_dry = dry_run(dry);
   if (!is_dry) return std::unexpected(is_dry.error());
   flags.dry_run = *is_dry;

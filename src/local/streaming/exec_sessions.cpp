@@ -108,9 +108,13 @@ Task<void> WebSocketExecSession::run() {
 Task<void> WebSocketExecSession::receive(std::string message) {
   const char channel = message[0];
   message.erase(0, 1);
-  if (channel == stdin_channel) co_await stdin_.push(std::move(message));
-  if (channel == resize_channel) co_await resize_.push(std::move(message));
-  if (channel == close_channel && message == std::string(1, stdin_channel)) stdin_.end();
+  if (channel == stdin_channel) {
+    co_await stdin_.push(std::move(message));
+  } else if (channel == resize_channel) {
+    co_await resize_.push(std::move(message));
+  } else if (channel == close_channel && message == std::string(1, stdin_channel)) {
+    stdin_.end();
+  }
 }
 
 Task<void> WebSocketExecSession::greet(const ExecRequest& request) {
