@@ -146,6 +146,7 @@ TEST_F(TesterTest, FixedAnswers) {
   }
   EXPECT_EQ(call("//gate//open").headers.get("Location"), "/gate/open");
   EXPECT_EQ(call("/gate/../healthz", "", {}, "GET").status, 301);
+  EXPECT_EQ(call("//a%0d%0aSet-Cookie:x").headers.get("Location"), "/a%0D%0ASet-Cookie%3Ax");
 }
 
 TEST_F(TesterTest, GatesOpenAndClose) {
@@ -256,26 +257,54 @@ TEST_F(TesterTest, RulesNarrowWhoMayDoWhat) {
   EXPECT_EQ(bash("rm -rf / && curl x").body, "command not allowed: rm -rf / && curl x");
 }
 
+TEST_F(TesterTest, MetricsTellOfTasksGatesAndTheProcess) {
+  runner_.result = {.output = "", .dropped = 12, .failure = ""};
+  post_task(R"({"type":"bash","cmd":"x"})");
+  call("/gate/open", podinfo);
+  const std::string text = metrics();
+  for (const char* line : {
+           "# TYPE loadtester_task_duration_seconds histogram\n",
+           "loadtester_task_duration_seconds_bucket{type=\"bash\",le=\"0.1\"} 1\n",
+           "loadtester_task_duration_seconds_bucket{type=\"bash\",le=\"+Inf\"} 1\n",
+           "loadtester_task_duration_seconds_count{type=\"bash\"} 1\n",
+           "loadtester_output_dropped_bytes_total 12\n",
+           "loadtester_gates_open 1\n",
+           "process_resident_memory_bytes ",
+           "process_cpu_seconds_total ",
+           "process_open_fds ",
+       }) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+}
+
 TEST_F(TesterTest, NothingNewWhileShuttingDown) {
   tester_->begin_shutdown();
   EXPECT_EQ(call("/gate/approve").status, 503);
 }
 
 TEST(Options, AreReadAsGoReadsThem) {
-  const auto options =
-      parse_options({"-port=8080", "--log-level", "info", "-timeout", "30m", "-zap-replace-globals",
-                     "-namespace-regexp=^test$", "-allow-command", "a", "-allow-command", "b"});
+  const auto options = parse_options({"-port=8080", "--log-level", "info", "-timeout", "30m",
+                                      "-zap-replace-globals", "-namespace-regexp=^test$", "-allow-command",
+                                      "a", "-allow-command", "b", "-auth-token=t", "-gate-store=/g",
+                                      "-max-tasks=7", "-allow-commands=hey, curl", "--allow-commands", "jq"});
   ASSERT_TRUE(options.has_value()) << options.error().message;
   EXPECT_EQ(options->port, 8080);
   EXPECT_EQ(options->log_level, "info");
   EXPECT_EQ(options->timeout, std::chrono::minutes(30));
   EXPECT_EQ(options->namespace_regexp, "^test$");
   EXPECT_THAT(options->allowed_commands, ElementsAre("a", "b"));
+  EXPECT_THAT(options->allowed_programs, ElementsAre("hey", "curl", "jq"));
+  EXPECT_EQ(options->auth_token, "t");
+  EXPECT_EQ(options->gate_store, "/g");
+  EXPECT_EQ(options->tasks_max, 7u);
   const std::pair<std::vector<std::string>, const char*> wrong[] = {
       {{"-bogus"}, "flag provided but not defined: -bogus"},
       {{"-port"}, "flag needs an argument: -port"},
       {{"-port", "70000"}, "invalid value \"70000\" for flag -port: not a port (0 to 65535)"},
       {{"-timeout=5"}, "invalid value \"5\" for flag -timeout: parse error"},
+      {{"-max-tasks=0"}, "invalid value \"0\" for flag -max-tasks: not a number above 0"},
+      {{"-allow-commands= ,"}, "invalid value \" ,\" for flag -allow-commands: names no command"},
+      {{"-auth-token="}, "invalid value \"\" for flag -auth-token: must not be empty"},
       {{"-namespace-regexp=("}, "invalid value \"(\" for flag -namespace-regexp: missing ): ("},
   };
   for (const auto& [args, text] : wrong) {
