@@ -2,28 +2,32 @@
 
 #include <fmt/format.h>
 
+#include "routing/nginx.h"
 #include "routing/none.h"
 #include "routing/smi.h"
 
 namespace serin::routing {
 
 base::Result<std::vector<std::unique_ptr<Router>>> routers_for(const std::string& provider,
-                                                               const RouterOptions&) {
-  std::vector<std::unique_ptr<Router>> routers;
+                                                               const RouterOptions& options) {
+  // What may follow a name after a colon says for which mesh it is meant, which is all the same here.
   const auto is = [&](std::string_view name) {
     return provider == name || provider.starts_with(fmt::format("{}:", name));
   };
+  std::vector<std::unique_ptr<Router>> routers;
   if (provider == "linkerd") {
-    for (const char* version : {"v1alpha1", "v1alpha2", "v1alpha3"})
-      routers.push_back(make_smi_router(version));
+    for (const kube::Resource& resource : split_resources())
+      routers.push_back(make_smi_router(resource.version));
   } else if (is("smi:v1alpha1") || is("smi:v1alpha2") || is("smi:v1alpha3")) {
     routers.push_back(make_smi_router(provider.substr(4, 8)));
+  } else if (is("nginx")) {
+    routers.push_back(make_nginx_router(options.ingress_annotations_prefix));
   } else if (provider == "kubernetes") {
     routers.push_back(make_no_router());
   } else {
     return base::fail(base::Errc::invalid,
                       fmt::format("spec.provider: \"{}\" is not supported, use linkerd, smi:v1alpha1, "
-                                  "smi:v1alpha2, smi:v1alpha3 or kubernetes",
+                                  "smi:v1alpha2, smi:v1alpha3, nginx or kubernetes",
                                   provider));
   }
   return routers;
