@@ -56,6 +56,11 @@ Result<Url> resolve(const Url& from, std::string_view location) {
   return Url::parse(origin + path.substr(0, path.rfind('/') + 1) + std::string(location));
 }
 
+/// Whether what was sent to one URL may be sent to the other: the same host sees it, and nobody else does.
+bool stays(const Url& from, const Url& to) {
+  return from.host == to.host && (from.scheme == to.scheme || to.scheme == "https");
+}
+
 /// What is asked next: 303, and the older codes as everybody reads them, turn a POST into a GET.
 Result<Request> redirected(Request request, int status, std::string_view location) {
   Result<Url> url = resolve(request.url, location);
@@ -266,8 +271,13 @@ Task<Result<StreamingResponse>> HttpClient::exchange(Request request, ExchangeOp
     if (redirects == options.redirects_max) {
       co_return base::fail(Errc::rejected, fmt::format("stopped after {} redirects", redirects));
     }
-    Result<Request> next = redirected(std::move(request), answer->head.status, location);
+    Result<Request> next = redirected(request, answer->head.status, location);
     if (!next) co_return base::fail(next.error());
+    if (options.redirects_stay && !stays(request.url, next->url)) {
+      co_return base::fail(Errc::rejected,
+                           fmt::format("redirected to {}://{}, which is another host: refused",
+                                       next->url.scheme, next->url.authority()));
+    }
     request = *std::move(next);
   }
 }

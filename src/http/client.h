@@ -16,6 +16,7 @@ struct ExchangeOptions {
       30);  ///< connect, TLS, sending and the whole answer; open() stops counting at the headers
   std::size_t body_max = 64u << 20;  ///< a longer answer is Errc::rejected (send() only)
   int redirects_max = 0;             ///< how many redirects are followed (RFC 9110 §15.4)
+  bool redirects_stay = false;       ///< a redirect to another host, or from https to http, is Errc::rejected
 };
 
 /// The body of an answer that is still arriving.
@@ -51,11 +52,12 @@ struct TlsOptions {
   bool verify = true;
 };
 
-/// HTTP_PROXY, HTTPS_PROXY and NO_PROXY as Go's net/http understands them.
+/// HTTP_PROXY, HTTPS_PROXY and NO_PROXY as Go's net/http understands them; or one proxy for everything.
 struct ProxyOptions {
   std::string http_proxy;   ///< URL of the proxy for http requests; empty: direct
   std::string https_proxy;  ///< URL of the proxy for https requests (CONNECT); empty: direct
   std::string no_proxy;     ///< comma list of hosts, .suffixes, CIDRs, "*"; loopback is always direct
+  std::string every = {};   ///< URL of the proxy for every request, loopback too; the others then don't count
 };
 
 struct ClientOptions {

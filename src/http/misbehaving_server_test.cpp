@@ -179,6 +179,15 @@ TEST(Redirects, EndAtTheLimit) {
   EXPECT_EQ(unfollowed.outcomes, Texts{"302 "});
 }
 
+TEST(Redirects, ToOthersAreRefusedWhereTheyMustStay) {
+  const ExchangeOptions stay{.redirects_max = 10, .redirects_stay = true};
+  const Exchanged followed = run({{redirect(307, "/there")}, {ok}}, {request("POST")}, stay);
+  EXPECT_EQ(followed.outcomes, Texts{"200 ok"});
+  const Exchanged refused = run({{redirect(307, "http://elsewhere.test/x")}}, {request("POST")}, stay);
+  EXPECT_EQ(refused.outcomes, Texts{"Post \"http://127.0.0.1:PORT/\": redirected to http://elsewhere.test, "
+                                    "which is another host: refused"});
+}
+
 TEST(Client, RefusesHeadersThatWouldBreakTheRequest) {
   Request secret = request("GET");
   secret.headers.add("X-Evil", "a\r\nInjected: yes");

@@ -62,6 +62,9 @@ Result<std::optional<Url>> parse_proxy(std::string_view variable, const std::str
 
 Result<ProxyRules> ProxyRules::parse(const ProxyOptions& options) {
   ProxyRules rules;
+  const auto every = parse_proxy("proxy", options.every);
+  if (!every) return base::fail(every.error());
+  rules.every_ = *every;
   const auto http = parse_proxy("HTTP_PROXY", options.http_proxy);
   if (!http) return base::fail(http.error());
   const auto https = parse_proxy("HTTPS_PROXY", options.https_proxy);
@@ -111,6 +114,7 @@ bool ProxyRules::matches(const Exception& exception, const Url& url) {
 }
 
 const Url* ProxyRules::proxy_for(const Url& url) const {
+  if (every_) return &*every_;
   const std::optional<Url>& proxy = url.scheme == "https" ? https_ : http_;
   if (!proxy || all_direct_ || is_loopback(url.host)) return nullptr;
   const auto applies = [&url](const Exception& exception) { return matches(exception, url); };

@@ -27,7 +27,7 @@ class ProxyRules {
   static Exception parse_exception(std::string entry);
   static bool matches(const Exception& exception, const Url& url);
 
-  std::optional<Url> http_, https_;
+  std::optional<Url> every_, http_, https_;
   std::vector<Exception> exceptions_;
   bool all_direct_ = false;
 };

@@ -48,6 +48,17 @@ TEST(ProxyRules, HasAProxyForEachScheme) {
   EXPECT_EQ(rules->proxy_for(*Url::parse("https://x/"))->userinfo, "u:p");
 }
 
+TEST(ProxyRules, OneProxyForEverythingKnowsNoExceptions) {
+  const auto rules =
+      ProxyRules::parse({.http_proxy = "a:1", .https_proxy = {}, .no_proxy = "*", .every = "b:2"});
+  ASSERT_TRUE(rules);
+  for (const char* url : {"http://x/", "https://x/", "http://127.0.0.1/"}) {
+    const Url* const proxy = rules->proxy_for(*Url::parse(url));
+    ASSERT_TRUE(proxy) << url;
+    EXPECT_EQ(proxy->authority(), "b:2") << url;
+  }
+}
+
 TEST(ProxyRules, NamesTheVariableThatIsWrong) {
   const auto rules = ProxyRules::parse({.http_proxy = {}, .https_proxy = "socks5://x:1", .no_proxy = {}});
   ASSERT_FALSE(rules);
