@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "http/message.h"
@@ -113,6 +114,11 @@ Task<bool> Connection::read_head() {
 
 namespace {
 
+/// Texts that quote objects of the API must not end a header line.
+void make_printable(std::string& text) {
+  std::ranges::replace_if(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+}
+
 struct Authority {
   std::string host;
   std::uint16_t port = 80;
@@ -170,6 +176,7 @@ Task<Connection::Next> Connection::forward() {
 }
 
 Task<Connection::Next> Connection::answer(int status, std::string text, bool keep_alive) {
+  make_printable(text);
   const std::string body = destination_ ? std::string() : text + "\n";
   out_.clear();
   fmt::format_to(std::back_inserter(out_),
@@ -187,6 +194,7 @@ Task<Connection::Next> Connection::answer_pick(Pick pick, bool keep_alive) {
     const Next next = co_await answer(pick.status, std::move(pick.error), keep_alive);
     co_return next;
   }
+  make_printable(pick.location);
   out_.clear();
   fmt::format_to(std::back_inserter(out_), "HTTP/1.1 {} {}\r\nLocation: {}\r\nContent-Length: 0\r\n{}\r\n",
                  pick.status, http::reason_phrase(pick.status), pick.location,

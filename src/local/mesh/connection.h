@@ -55,10 +55,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::shared_ptr<Wire> upstream;
     base::MonoTime deadline = base::MonoTime::max();  // of the whole response
     bool reused = false;                              // the upstream connection has carried requests before
-    bool repeatable = false;                          // idempotent and without a body
-    bool connected = false;                           // from here on the pod's inbound series count
+    bool replayable = false;                          // without a body, and all of it is still at hand
+    bool idempotent = false;
+    int tries_left = 0;      // that the route allows
+    bool connected = false;  // from here on the pod's inbound series count
     bool request_counted = false;
-    bool body_stalled = false, body_broken = false;
+    bool body_stalled = false, body_broken = false, client_lost = false;
   };
   using ExchangePtr = std::shared_ptr<Exchange>;
   enum class Next { request, again, close };
@@ -74,7 +76,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   base::Task<bool> send_request(ExchangePtr exchange);
   base::Task<Next> relay_response(ExchangePtr exchange);
   base::Task<bool> read_response_head(ExchangePtr exchange);
+  base::Task<bool> receive_head(ExchangePtr exchange);
   base::Task<bool> repeat_request(ExchangePtr exchange);
+  [[nodiscard]] bool wants_another_try(const Exchange& exchange, bool answered) const;
+  base::Task<bool> try_again(ExchangePtr exchange, bool answered);
   base::Task<Next> relay_body(ExchangePtr exchange);
   base::Task<Next> upstream_failed(ExchangePtr exchange);
   base::Task<void> pump_request(std::shared_ptr<Connection> self, ExchangePtr exchange);
@@ -83,6 +88,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   base::Task<ErrorCode> connect(std::shared_ptr<Endpoint> endpoint, std::shared_ptr<const Leaf> leaf,
                                 base::MonoTime deadline, std::shared_ptr<Wire>* into);
   base::Task<ErrorCode> connect_exchange(ExchangePtr exchange);
+  [[nodiscard]] base::MonoTime deadline_of_try(const Exchange& exchange) const;
   bool take_pooled(Exchange& exchange);
   void keep_upstream(Exchange& exchange);
   base::Task<void> pass_through();

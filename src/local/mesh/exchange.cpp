@@ -59,14 +59,16 @@ Connection::ExchangePtr Connection::begin_exchange(Pick pick) {
   exchange->http_1_0 = head_.framing.http_1_0;
   exchange->keep_alive = head_.framing.keep_alive && !head_.framing.http_1_0;
   exchange->body = BodyFraming(head_.framing.body, head_.framing.length);
-  exchange->repeatable = head_.framing.body == BodyKind::none && !head_.framing.upgrade &&
-                         (exchange->to_head || head_.method == "GET" || head_.method == "OPTIONS");
+  exchange->replayable =
+      head_.framing.body == BodyKind::none && !head_.framing.upgrade && !exchange->to_connect;
+  exchange->idempotent = exchange->to_head || head_.method == "GET" || head_.method == "OPTIONS";
   exchange->start = shared_.clock.now();
   exchange->pick = std::move(pick);
   const auto& effects = exchange->pick.effects;
   if (effects && effects->timeout > base::Duration::zero()) {
     exchange->deadline = exchange->start + effects->timeout;
   }
+  if (effects && exchange->replayable) exchange->tries_left = effects->retry.limit;
   ++exchange->pick.endpoint->in_flight;
   if (!caller_.name.empty()) exchange->outbound = outbound_series(exchange->pick);
   return exchange;
@@ -74,7 +76,7 @@ Connection::ExchangePtr Connection::begin_exchange(Pick pick) {
 
 Task<bool> Connection::connect_upstream(ExchangePtr exchange) {
   if (take_pooled(*exchange)) {
-    exchange->upstream->set_deadline(exchange->deadline);
+    exchange->upstream->set_deadline(deadline_of_try(*exchange));
   } else {
     const ErrorCode error = co_await connect_exchange(exchange);
     if (error) co_return false;
@@ -149,22 +151,17 @@ Task<void> Connection::stop_pump(ExchangePtr exchange) {
 }
 
 Task<Connection::Next> Connection::relay_response(ExchangePtr exchange) {
-  for (bool first = true;; first = false) {
-    bool complete = co_await read_response_head(exchange);
-    if (!complete && first) complete = co_await repeat_request(exchange);
-    if (!complete) {
-      const Next next = co_await upstream_failed(exchange);
-      co_return next;
-    }
-    if (response_.status >= 200 || response_.status == 101) break;
-    if (!exchange->http_1_0) {
-      out_.clear();
-      write_response_head(response_, false, out_);
-      const ErrorCode error = co_await client_.write(out_);
-      if (error) co_return Next::close;
-    }
-    exchange->upstream->consume(response_.size);
+  bool answered = co_await receive_head(exchange);
+  while (wants_another_try(*exchange, answered)) {
+    const bool again = co_await try_again(exchange, answered);
+    if (!again) break;
+    answered = co_await receive_head(exchange);
   }
+  if (!answered) {
+    const Next next = co_await upstream_failed(exchange);
+    co_return next;
+  }
+  exchange->upstream->set_deadline(exchange->deadline);
   if (const auto& effects = exchange->pick.effects) {
     for (const HeaderEdit& edit : effects->response) edit_fields(edit, response_.fields);
   }
@@ -183,40 +180,9 @@ Task<Connection::Next> Connection::relay_response(ExchangePtr exchange) {
   co_return Next::close;
 }
 
-/// An application may close a kept connection just as the next request comes in. If it did so without a byte
-/// of an answer, and asking twice does no harm, it is asked again on a fresh connection (RFC 9110 §9.2.2).
-/// False: there is no response all the same.
-Task<bool> Connection::repeat_request(ExchangePtr exchange) {
-  const Wire& before = *exchange->upstream;
-  const bool silent = before.data().empty() && !before.timed_out();
-  if (!exchange->reused || !exchange->repeatable || !silent || client_.gone()) co_return false;
-  ErrorCode error = co_await connect_exchange(exchange);
-  if (!error) error = co_await exchange->upstream->write(out_);
-  if (error) co_return false;
-  const bool complete = co_await read_response_head(exchange);
-  co_return complete;
-}
-
-Task<bool> Connection::read_response_head(ExchangePtr exchange) {
-  Wire& upstream = *exchange->upstream;
-  std::size_t searched = 0;
-  for (;;) {
-    const std::size_t end = find_head_end(upstream.data(), searched);
-    if (end != std::string_view::npos) {
-      const auto parsed = parse_response_head(upstream.data().substr(0, end), exchange->to_head, response_);
-      co_return parsed.has_value();
-    }
-    if (upstream.data().size() > shared_.limits.header_max) co_return false;
-    client_.watch_departure(&upstream);
-    const ErrorCode error = co_await upstream.fill();
-    client_.watch_departure(nullptr);
-    if (error) co_return false;
-  }
-}
-
 /// There will be no response from the application: says why, and counts what Linkerd counts.
 Task<Connection::Next> Connection::upstream_failed(ExchangePtr exchange) {
-  if (client_.gone()) co_return Next::close;
+  if (client_.gone() || exchange->client_lost) co_return Next::close;
   if (exchange->body_stalled) {
     const Next next = co_await answer(408, "the body of the request did not arrive in time", false);
     co_return next;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 namespace serin::local::mesh {
@@ -77,9 +78,28 @@ RouteBackend read_backend(const Json& json, const RouteEffects& of_rule) {
   return backend;
 }
 
-Result<RouteRule> read_rule(const Json& json) {
+std::optional<int> parse_status(std::string_view text) {
+  int status = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), status);
+  if (error != std::errc() || end != text.data() + text.size() || status < 100 || status > 599)
+    return std::nullopt;
+  return status;
+}
+
+Retry read_retry(const Json& json) {
+  Retry retry{.statuses = parse_retry_statuses(json["http"].str())};
+  if (retry.statuses.empty()) return retry;
+  const std::string limit = json["limit"].str_or("1");
+  const auto [end, error] = std::from_chars(limit.data(), limit.data() + limit.size(), retry.limit);
+  constexpr int limit_max = 100;
+  if (error != std::errc() || retry.limit < 0 || retry.limit > limit_max) retry.limit = 1;
+  retry.timeout = parse_route_duration(json["timeout"].str()).value_or(0s);
+  return retry;
+}
+
+Result<RouteRule> read_rule(const Json& json, const Retry& retry) {
   RouteRule rule;
-  RouteEffects effects;
+  RouteEffects effects{.retry = retry};
   const std::string unsupported = read_filters(json["filters"], effects);
   if (!unsupported.empty()) return fail(Errc::invalid, "unsupported filter: " + unsupported);
   effects.timeout = parse_route_duration(json.get("timeouts", "request").str()).value_or(0s);
@@ -130,6 +150,33 @@ std::string Redirect::location(const RequestView& request, std::string_view matc
                      query.empty() ? "" : "?", query);
 }
 
+bool Retry::covers(int status) const {
+  return std::ranges::any_of(
+      statuses, [status](const auto& range) { return status >= range.first && status <= range.second; });
+}
+
+std::vector<std::pair<int, int>> parse_retry_statuses(std::string_view text) {
+  std::vector<std::pair<int, int>> ranges;
+  while (!text.empty()) {
+    const std::size_t comma = text.find(',');
+    std::string_view part = text.substr(0, comma);
+    text.remove_prefix(comma == text.npos ? text.size() : comma + 1);
+    while (part.starts_with(' ')) part.remove_prefix(1);
+    while (part.ends_with(' ')) part.remove_suffix(1);
+    const std::size_t dash = part.find('-');
+    const std::optional<int> first = parse_status(part.substr(0, dash));
+    const std::optional<int> last = dash == part.npos ? first : parse_status(part.substr(dash + 1));
+    if (part == "5xx") {
+      ranges.emplace_back(500, 599);
+    } else if (part == "gateway-error") {
+      ranges.emplace_back(502, 504);
+    } else if (first && last) {
+      ranges.emplace_back(*first, *last);
+    }
+  }
+  return ranges;
+}
+
 std::optional<base::Duration> parse_route_duration(std::string_view text) {
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -144,9 +191,10 @@ std::optional<base::Duration> parse_route_duration(std::string_view text) {
 
 Result<HttpRoute> compile_route(const Json& spec) {
   HttpRoute route;
+  const Retry retry = read_retry(spec["retry"]);
   for (const Json& each : spec["hostnames"].items()) route.hostnames.push_back(each.str());
   for (const Json& each : spec["rules"].items()) {
-    Result<RouteRule> rule = read_rule(each);
+    Result<RouteRule> rule = read_rule(each, retry);
     if (!rule) return fail(rule.error().within(fmt::format("spec.rules[{}]", route.rules.size())));
     route.rules.push_back(std::move(*rule));
   }

@@ -25,10 +25,20 @@ struct Redirect {
   [[nodiscard]] std::string location(const RequestView& request, std::string_view matched_prefix) const;
 };
 
+/// Which answers are not passed on while another try is left.
+struct Retry {
+  int limit = 0;                              ///< tries after the first one
+  base::Duration timeout{};                   ///< of every try but the last; 0: none
+  std::vector<std::pair<int, int>> statuses;  ///< from, to
+
+  [[nodiscard]] bool covers(int status) const;
+};
+
 /// What a route does to a request that goes to one of its backends.
 struct RouteEffects {
   std::vector<HeaderEdit> request, response;
   std::optional<Redirect> redirect;
+  Retry retry;
   base::Duration timeout{};  ///< from the request to the end of its response; 0: none
 };
 
@@ -55,9 +65,14 @@ struct HttpRoute {
   std::vector<RouteRule> rules;
 };
 
-/// Reads `hostnames` and `rules` of an HTTPRoute's spec. Errors (invalid) name the rule and what Linkerd
+/// Reads `hostnames` and `rules` of an HTTPRoute's spec, and `retry`, which stands for the annotations
+/// retry.linkerd.io/{http,limit,timeout}. Errors (invalid) name the rule and what Linkerd
 /// can't do with it: then it ignores the whole route (spec 05 §7).
 base::Result<HttpRoute> compile_route(const base::Json& spec);
+
+/// The value of retry.linkerd.io/http: `5xx`, `gateway-error` (502 to 504), a status, a range, or a comma
+/// list of them. Parts that are none of these are left out.
+std::vector<std::pair<int, int>> parse_retry_statuses(std::string_view text);
 
 /// A duration as Linkerd reads it: one number, one unit of h, m, s, ms. nullopt for anything else, 1m30s too.
 std::optional<base::Duration> parse_route_duration(std::string_view text);

@@ -186,6 +186,20 @@ TEST(CompileRoute, ReadsDurationsOfOneUnitOnly) {
   }
 }
 
+TEST(CompileRoute, ReadsRetries) {
+  const HttpRoute made = route("{retry: {http: '5xx', limit: '3', timeout: 100ms}, rules: [{}]}");
+  const Retry& retry = made.rules.at(0).effects->retry;
+  EXPECT_EQ(retry.limit, 3);
+  EXPECT_EQ(retry.timeout, std::chrono::milliseconds(100));
+  EXPECT_TRUE(retry.covers(500) && retry.covers(599));
+  EXPECT_FALSE(retry.covers(404));
+  EXPECT_EQ(route("{retry: {http: gateway-error}, rules: [{}]}").rules[0].effects->retry.limit, 1);
+  EXPECT_EQ(route("{retry: {limit: '3'}, rules: [{}]}").rules[0].effects->retry.limit, 0)
+      << "of which answers?";
+  const std::vector<std::pair<int, int>> expected = {{503, 503}, {500, 504}, {502, 504}};
+  EXPECT_EQ(parse_retry_statuses("503, 500-504,gateway-error, x, 5, 1-"), expected);
+}
+
 TEST(Redirect, KeepsWhatItDoesNotReplace) {
   const Request request{.target = "/api/v1?x=1", .host = "podinfo.test:9898"};
   const struct {

@@ -109,6 +109,37 @@ TEST_F(ProxyRoutesTest, TimeOut) {
   over.set_value();
 }
 
+TEST_F(ProxyRoutesTest, TryAgainAsTheRouteSays) {
+  std::atomic<int> requests = 0;
+  std::promise<void> over;
+  const std::shared_future<void> until = over.get_future().share();
+  const App a(pod_a_, port_, [&requests, until](Peer& peer) {
+    for (std::string head = peer.read_until("\r\n\r\n"); !head.empty(); head = peer.read_until("\r\n\r\n")) {
+      const int nth = ++requests;
+      const bool bad = head.starts_with("GET /never") || (head.starts_with("GET /twice") && nth < 3);
+      if (head.starts_with("GET /hang") && nth == 1) until.wait();
+      peer.send(bad ? "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
+                    : "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    }
+  });
+  apply_route(R"(
+retry: {http: gateway-error, limit: '2', timeout: 200ms}
+rules: [{backendRefs: [{name: podinfo-canary, port: 9898}]}]
+)");
+  Peer peer = client();
+  const auto ask_for = [&](const std::string& target, const std::string& fields = "") {
+    requests = 0;
+    return ask(peer, target, fields).substr(9, 3) + " after " + std::to_string(requests);
+  };
+  EXPECT_EQ(ask_for("/twice"), "200 after 3");
+  EXPECT_EQ(ask_for("/never"), "503 after 3");
+  EXPECT_EQ(ask_for("/hang"), "200 after 2");
+  const std::string end = "classification=\"failure\",grpc_status=\"\",error=\"\"} 5\n";
+  EXPECT_THAT(page_with("pod-a", end), HasSubstr("status_code=\"503\"," + end)) << "every try is counted";
+  EXPECT_EQ(ask_for("/never", "Content-Length: 2\r\n"), "503 after 1") << "a body is sent once";
+  over.set_value();
+}
+
 TEST_F(ProxyRoutesTest, RepeatsIdempotentRequestsThatAKeptConnectionSwallowed) {
   // Answers the first request of each connection, reads the second and hangs up.
   const App b(pod_b_, port_, [](Peer& peer) {

@@ -93,11 +93,25 @@ void set_times(Json& conditions, const Json& before, base::WallTime now) {
 
 }  // namespace
 
-Json effective_spec(const Json& route) {
+Json effective_spec(const Json& route, const Json* service) {
+  const auto annotation = [](const Json& object, const std::string& name) -> const std::string& {
+    return object.get("metadata", "annotations", name).str();
+  };
   Json spec = Json::object({{"hostnames", route.get("spec", "hostnames")}, {"rules", Json::array()}});
-  const std::string& timeout = route.get("metadata", "annotations", "timeout.linkerd.io/request").str();
+  for (const Json* source : {&std::as_const(route), service}) {
+    if (!source || !spec["retry"].is_null()) continue;
+    for (const char* field : {"http", "limit", "timeout"}) {
+      const std::string& value = annotation(*source, fmt::format("retry.linkerd.io/{}", field));
+      if (!value.empty()) spec.set("retry", field) = value;
+    }
+  }
+  constexpr const char* timeout_name = "timeout.linkerd.io/request";
+  const std::string timeout = annotation(route, timeout_name);
+  const std::string service_timeout = service ? annotation(*service, timeout_name) : std::string();
   for (Json rule : route.get("spec", "rules").items()) {
+    const bool unsaid = timeout.empty() && rule.get("timeouts", "request").str().empty();
     if (!timeout.empty()) rule.set("timeouts", "request") = timeout;
+    if (unsaid && !service_timeout.empty()) rule.set("timeouts", "request") = service_timeout;
     // Linkerd applies the response's edits of its own kind's rules to the request (those of backends not).
     for (Json& filter : rule.set("filters").make_array()) {
       if (group_of(route) != linkerd_group || filter["type"].str() != "ResponseHeaderModifier") continue;
@@ -110,7 +124,7 @@ Json effective_spec(const Json& route) {
 }
 
 base::Result<void> check_route(const Json& route) {
-  const auto compiled = mesh::compile_route(effective_spec(route));
+  const auto compiled = mesh::compile_route(effective_spec(route, nullptr));
   if (!compiled) return base::fail(compiled.error().within("HTTPRoute " + kube::ref_of(route).dotted()));
   return {};
 }
@@ -125,7 +139,7 @@ std::vector<Attachment> attachments(const Json& route, const ServicesByRef& serv
     MeshRoute made{.name = kube::ref_of(route).dotted(),
                    .client_ns = ns == parent.ns ? std::string() : ns,
                    .port = static_cast<std::uint16_t>(reference["port"].int_or(0)),
-                   .spec = effective_spec(route)};
+                   .spec = effective_spec(route, services.at(parent))};
     attached.push_back({parent, std::move(made)});
   }
   return attached;

@@ -17,10 +17,10 @@ namespace serin::local {
 
 using ServicesByRef = std::map<kube::ObjectRef, const base::Json*>;
 
-/// A route's hostnames and rules as requests see them: with the request timeout of its annotation
-/// (timeout.linkerd.io/request goes before the field), and with what Linkerd makes of its own kind's
-/// filters.
-base::Json effective_spec(const base::Json& route);
+/// A route's hostnames and rules as requests see them: with the annotations timeout.linkerd.io/request (which
+/// goes before the field) and retry.linkerd.io/*, where the route has none of a kind its Service's (null:
+/// none is known), and with what Linkerd makes of its own kind's filters.
+base::Json effective_spec(const base::Json& route, const base::Json* service);
 /// Errors (invalid): Linkerd can't do this and ignores this version of the route (spec 05 §7).
 base::Result<void> check_route(const base::Json& route);
 

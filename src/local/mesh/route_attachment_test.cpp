@@ -123,13 +123,28 @@ TEST_F(RouteAttachmentTest, ReadsTimeoutsAndFiltersAsLinkerdDoes) {
   route.set("spec", "rules").make_array().at(0).set("timeouts", "request") = "10s";
   route.set("spec", "rules").make_array().at(0).set("filters") =
       object("[{type: ResponseHeaderModifier, responseHeaderModifier: {remove: [a]}}]");
-  Json rule = effective_spec(route)["rules"].at(0);
+  Json rule = effective_spec(route, nullptr)["rules"].at(0);
   EXPECT_EQ(rule.get("timeouts", "request").str(), "3s");
   EXPECT_EQ(rule["filters"].at(0)["type"].str(), "ResponseHeaderModifier");
   route.set("apiVersion") = "policy.linkerd.io/v1beta3";
-  rule = effective_spec(route)["rules"].at(0);
+  rule = effective_spec(route, nullptr)["rules"].at(0);
   EXPECT_EQ(rule["filters"].at(0),
             object("{type: RequestHeaderModifier, requestHeaderModifier: {remove: [a]}}"));
+}
+
+TEST_F(RouteAttachmentTest, TakesFromTheServiceWhatTheRouteDoesNotSay) {
+  const Json service = object(R"(
+metadata: {annotations: {timeout.linkerd.io/request: 1s, retry.linkerd.io/http: 5xx, retry.linkerd.io/limit: "3"}}
+)");
+  Json route = object(route_yaml);
+  Json spec = effective_spec(route, &service);
+  EXPECT_EQ(spec["rules"].at(0).get("timeouts", "request").str(), "1s");
+  EXPECT_EQ(spec["retry"], object("{http: 5xx, limit: '3'}"));
+  route.set("metadata", "annotations", "retry.linkerd.io/http") = "503";
+  route.set("spec", "rules").make_array().at(0).set("timeouts", "request") = "2s";
+  spec = effective_spec(route, &service);
+  EXPECT_EQ(spec["rules"].at(0).get("timeouts", "request").str(), "2s");
+  EXPECT_EQ(spec["retry"], object("{http: '503'}")) << "of a kind all or nothing";
 }
 
 TEST_F(RouteAttachmentTest, IgnoresVersionsThatCanNotBeDone) {

@@ -81,6 +81,8 @@ class Routes {
   /// One draw for one request, by the split of the Service, else its HTTPRoutes, else its own endpoints.
   /// `request` null: a connection that is passed on unread, which HTTPRoutes do not concern.
   Pick pick(const Destination& destination, const RequestView* request = nullptr);
+  /// Another draw among the endpoints of one Service's port.
+  Pick pick_endpoint(std::shared_ptr<const Leaf> leaf, std::shared_ptr<const Leaf> apex);
   [[nodiscard]] bool opaque(const Destination& destination) const;
   /// Null when the address is no pod's.
   [[nodiscard]] std::shared_ptr<const MeshPod> pod_at(const boost::asio::ip::address_v4& ip) const;
@@ -109,7 +111,6 @@ class Routes {
   [[nodiscard]] std::string services_in(std::string_view ns) const;
   Pick pick_split(const std::shared_ptr<const Leaf>& apex);
   Pick pick_route(const std::shared_ptr<const Leaf>& apex, const RequestView& request);
-  Pick pick_endpoint(std::shared_ptr<const Leaf> leaf, std::shared_ptr<const Leaf> apex);
 
   Registry& registry_;
   base::Random& random_;

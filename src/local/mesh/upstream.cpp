@@ -64,12 +64,20 @@ Task<ErrorCode> Connection::connect(std::shared_ptr<Endpoint> endpoint, std::sha
   }
 }
 
+base::MonoTime Connection::deadline_of_try(const Exchange& exchange) const {
+  const bool limited =
+      exchange.tries_left > 0 && exchange.pick.effects->retry.timeout > base::Duration::zero();
+  if (!limited) return exchange.deadline;
+  return std::min(exchange.deadline, shared_.clock.now() + exchange.pick.effects->retry.timeout);
+}
+
 /// A fresh connection for this exchange, with its deadline.
 Task<ErrorCode> Connection::connect_exchange(ExchangePtr exchange) {
   exchange->reused = false;
+  const base::MonoTime deadline = deadline_of_try(*exchange);
   const ErrorCode error =
-      co_await connect(exchange->pick.endpoint, exchange->pick.leaf, exchange->deadline, &exchange->upstream);
-  if (!error) exchange->upstream->set_deadline(exchange->deadline);
+      co_await connect(exchange->pick.endpoint, exchange->pick.leaf, deadline, &exchange->upstream);
+  if (!error) exchange->upstream->set_deadline(deadline);
   co_return error;
 }
 
