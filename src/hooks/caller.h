@@ -9,9 +9,9 @@
 
 namespace serin::hooks {
 
-/// POSTs webhooks (spec 09 §4): a timeout an attempt, retries with growing pauses (Retry-After wins on 429
-/// and 503), success up to status 202. Answers are read to 64 KiB; redirects are not followed, since one
-/// could send the payload to a host that nobody named.
+/// POSTs webhooks (spec 09 §4): a timeout an attempt, retries with growing pauses (see retry.h), success up
+/// to status 202. Answers are read to 64 KiB; redirects are followed on the same host only, since one could
+/// send the payload to a host that nobody named.
 class Webhooks {
  public:
   /// `insecure`: the client for hooks with disableTLS, which verifies no certificate.

@@ -6,6 +6,7 @@
 
 #include "hooks/caller.h"
 #include "hooks/payload.h"
+#include "hooks/retry.h"
 
 namespace serin::hooks {
 namespace {
@@ -122,6 +123,70 @@ TEST(Webhooks, ShowsWhatWasAnswered) {
           .message,
       "POST http://flagger-loadtester.test/ giving up after 1 attempt(s): Post "
       "\"http://flagger-loadtester.test/\": connection refused");
+}
+
+TEST(Webhooks, AGateThatAnswersWithNothingSaysItsStatus) {
+  EXPECT_EQ(call({answer(204)}).result.error().message, "204 No Content");
+  EXPECT_EQ(call({answer(301)}).result.error().message, "301 Moved Permanently");
+}
+
+TEST(Webhooks, ShowsGarbageAsText) {
+  EXPECT_EQ(call({answer(400, "\xff\xfe\x01 no \xc3\xbc text")}).result.error().message,
+            "\xef\xbf\xbd\xef\xbf\xbd  no \xc3\xbc text");
+  EXPECT_EQ(call({answer(400, std::string(511, 'x') + "\xc3\xbc")}).result.error().message,
+            std::string(511, 'x'));
+}
+
+TEST(Retry, PausesGrowUnlessTheServerWishesOtherwise) {
+  using namespace std::chrono_literals;
+  const base::WallTime now = base::parse_rfc3339("2026-11-23T04:00:00Z").value();
+  const struct {
+    int number, status;
+    const char* retry_after;
+    base::Duration pause;
+  } cases[] = {
+      {1, 500, "", 1s},
+      {2, 502, "", 2s},
+      {5, 504, "", 16s},
+      {6, 500, "", 30s},
+      {100, 500, "", 30s},
+      {1, 500, "7", 1s},  // only 429 and 503 may wish
+      {1, 429, "7", 7s},
+      {3, 503, "0", 0s},
+      {1, 503, "86400", 60s},
+      {1, 503, "99999999999999999999", 60s},
+      {1, 503, "-5", 1s},
+      {1, 503, "soon", 1s},
+      {1, 503, "Mon, 23 Nov 2026 04:00:09 GMT", 9s},
+      {1, 503, "Mon, 23 Nov 2026 03:00:00 GMT", 0s},
+      {1, 429, "Fri, 31 Dec 9999 23:59:59 GMT", 60s},
+  };
+  for (const auto& c : cases) {
+    const Result<http::Response> response = answer(c.status, "", {{"Retry-After", c.retry_after}});
+    EXPECT_EQ(pause_after(c.number, response, now), c.pause) << c.status << " " << c.retry_after;
+  }
+  EXPECT_EQ(pause_after(2, base::fail(Errc::unavailable, "refused"), now), 2s);
+}
+
+TEST(Retry, ReadsTheDatesOfHttp) {
+  EXPECT_EQ(parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT"),
+            base::parse_rfc3339("1994-11-06T08:49:37Z").value());
+  for (const char* text : {"", "Sun, 06 Foo 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 CET",
+                           "Sunday, 06-Nov-94 08:49:37 GMT", "Sun, 31 Feb 1994 08:49:37 GMT"}) {
+    EXPECT_FALSE(parse_http_date(text)) << text;
+  }
+}
+
+TEST(Retry, OnlyWhereAnotherAttemptMayHelp) {
+  for (const int status : {429, 500, 502, 503, 599}) EXPECT_TRUE(worth_repeating(answer(status))) << status;
+  for (const int status : {204, 301, 400, 404, 499, 501})
+    EXPECT_FALSE(worth_repeating(answer(status))) << status;
+  EXPECT_TRUE(worth_repeating(base::fail(Errc::timeout, "deadline")));
+  EXPECT_TRUE(worth_repeating(base::fail(Errc::unavailable, "connection refused")));
+  EXPECT_FALSE(worth_repeating(base::fail(Errc::rejected, "stopped after 10 redirects")));
+  EXPECT_FALSE(worth_repeating(
+      base::fail(Errc::unavailable,
+                 "tls: failed to verify certificate: x509: certificate signed by unknown authority")));
 }
 
 TEST(Webhooks, TriesAgainWhereThatMayHelp) {
