@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <ranges>
 
 namespace serin::loadtester {
@@ -18,13 +18,18 @@ using base::Result;
 namespace {
 
 constexpr std::string_view argument_prefix = "arguments.";
+constexpr std::size_t key_max = 8u << 10;  // servers take no longer headers
 constexpr base::Duration poll_interval_min = std::chrono::milliseconds(100);
 
 /// The file's text without the white space around it: a header field's value.
 Result<std::string> read_key(const std::string& path) {
-  std::ifstream file(path);
+  std::error_code error;
+  const bool regular = std::filesystem::is_regular_file(path, error);  // others may have no end
+  std::ifstream file(regular ? path : "");
   if (!file) return fail(Errc::invalid, fmt::format("`apiKeyPath` file doesn't exist {}", path));
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  std::string text(key_max, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(file.gcount()));
   const auto begin = text.find_first_not_of(" \r\n\t");
   const auto end = text.find_last_not_of(" \r\n\t");
   const std::string key = begin == std::string::npos ? "" : text.substr(begin, end - begin + 1);

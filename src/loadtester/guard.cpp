@@ -220,7 +220,15 @@ Result<GuardedCommand> start_guarded(const std::vector<std::string>& argv,
   const int error = errno;
   ::close(null);
   if (guard < 0) return fail(Errc::unavailable, fmt::format("no more processes: {}", strerrordesc_np(error)));
-  return GuardedCommand{guard, output.take_reader(), report.take_reader()};
+  // The system call itself: the C library's header for it is not usable from C++ everywhere.
+  const int end = static_cast<int>(::syscall(SYS_pidfd_open, guard, 0));
+  if (end < 0) {
+    const std::string_view why = strerrordesc_np(errno);
+    ::kill(guard, SIGKILL);
+    ::waitpid(guard, nullptr, 0);
+    return fail(Errc::unavailable, fmt::format("no more descriptors: {}", why));
+  }
+  return GuardedCommand{guard, end, output.take_reader(), report.take_reader()};
 }
 
 }  // namespace serin::loadtester

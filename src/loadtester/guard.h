@@ -15,6 +15,7 @@ namespace serin::loadtester {
 /// first (SIGTERM) and after the grace surely (SIGKILL), when it gets SIGTERM or its parent dies.
 struct GuardedCommand {
   pid_t guard = 0;  ///< a child of ours, to be signalled and reaped
+  int end = -1;     ///< its pidfd, readable once it has ended
   int output = -1;  ///< the read end of the command's stdout and stderr
   int report = -1;  ///< the read end of one GuardReport
 };

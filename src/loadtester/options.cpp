@@ -134,7 +134,7 @@ std::string usage() {
                              more of the shell than quotes, pipes and lists. May be given several times.
   -allow-command regexp      Commands that match as a whole are run, too. May be given several times.
   -gate-store path           File that keeps gates open over a restart. (default: memory only)
-  -max-tasks number          How many tasks may run at a time. (default 100)
+  -max-tasks number          How many tasks may run at a time. (default 1000)
 )";
 }
 

@@ -22,7 +22,7 @@ struct Options {
   std::vector<std::string> allowed_commands;  ///< -allow-command: regular expressions, one must match whole
   std::vector<std::string> allowed_programs;  ///< -allow-commands: names of programs
   std::string gate_store;                     ///< -gate-store: file that keeps gates open over a restart
-  std::size_t tasks_max = 100;                ///< -max-tasks: how many may run at a time
+  std::size_t tasks_max = 1000;               ///< -max-tasks: how many may run at a time
   bool help = false;
 };
 

@@ -20,7 +20,7 @@ struct Rules {
   std::vector<std::string> allowed_commands;  ///< regular expressions over whole commands
   std::vector<std::string> allowed_programs;  ///< names; with both lists empty every command is allowed
   base::Duration timeout = std::chrono::hours(1);
-  std::size_t tasks_max = 100;  ///< how many tasks may run at a time
+  std::size_t tasks_max = 1000;  ///< how many tasks may run at a time
 
   [[nodiscard]] bool limit_commands() const { return !allowed_commands.empty() || !allowed_programs.empty(); }
 };

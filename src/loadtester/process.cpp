@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,17 +43,12 @@ std::string start_failure(const std::string& program, int error) {
   return fmt::format("exec: \"{}\": {}", program, strerrordesc_np(error));
 }
 
-/// Readable once the process has ended. (The C library's header for it is not usable from C++ everywhere.)
-int open_pidfd(pid_t pid) {
-  return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
-}
-
 /// A started command: its output and report, and the guard until it is reaped.
 class Command {
  public:
   Command(base::Executor executor, GuardedCommand started, std::string program, std::size_t output_max)
       : guard_(started.guard),
-        guard_end_(executor, open_pidfd(started.guard)),
+        guard_end_(executor, started.end),
         output_(executor, started.output),
         report_(executor, started.report),
         program_(std::move(program)),

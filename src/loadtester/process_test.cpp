@@ -9,7 +9,8 @@
 #include <boost/asio/io_context.hpp>
 #include <filesystem>
 #include <fstream>
-#include <functional>
+
+#include "loadtester/processes_for_tests.h"
 
 extern char** environ;
 
@@ -33,20 +34,6 @@ std::vector<std::string> own_environment() {
   for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
   variables.emplace_back("SERIN_TEST_VARIABLE=given");
   return variables;
-}
-
-/// A zombie counts as gone: its new parent reaps it some time.
-bool lives(pid_t pid) {
-  std::ifstream status("/proc/" + std::to_string(pid) + "/stat");
-  std::string line;
-  std::getline(status, line);
-  return !line.empty() && line.find(") Z ") == std::string::npos;
-}
-
-bool becomes_true(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (!condition() && std::chrono::steady_clock::now() < deadline) ::usleep(10'000);
-  return condition();
 }
 
 /// Where commands of a test write the ids of their processes.

@@ -139,6 +139,7 @@ TEST_F(ConcordTest, WrongMetadata) {
       {"server", std::nullopt, "`server` is required with type concord"},
       {"endpoint", std::nullopt, "`endpoint` is required with type concord"},
       {"apiKeyPath", "/no/such/file", "`apiKeyPath` file doesn't exist /no/such/file"},
+      {"apiKeyPath", "/dev/zero", "`apiKeyPath` file doesn't exist /dev/zero"},
       {"pollInterval", "soon", "unable to convert `pollInterval` to int"},
       {"pollTimeout", "1s", "unable to convert `pollTimeout` to int"},
       {"arguments.endpoint", "x",

@@ -11,10 +11,10 @@
 #include <boost/asio/write.hpp>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 
 #include "base/json.h"
 #include "http/client.h"
+#include "loadtester/processes_for_tests.h"
 #include "loadtester/run.h"
 
 // The load tester as a process of its own, with real commands.
@@ -25,19 +25,6 @@ namespace {
 namespace asio = boost::asio;
 using testing::HasSubstr;
 using Words = std::vector<std::string>;
-
-bool lives(pid_t pid) {
-  std::ifstream status("/proc/" + std::to_string(pid) + "/stat");
-  std::string line;
-  std::getline(status, line);
-  return !line.empty() && line.find(") Z ") == std::string::npos;
-}
-
-bool becomes_true(const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (!condition() && std::chrono::steady_clock::now() < deadline) ::usleep(10'000);
-  return condition();
-}
 
 base::Task<void> send_into(http::Client& client, http::Request request, http::Response& into) {
   auto response = co_await client.send(std::move(request), {});
