@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "canary/check.h"
 #include "canary/readiness.h"
 #include "canary/spec.h"
 #include "canary/status.h"
@@ -130,8 +131,9 @@ struct ApexReply {
 };
 struct CheckReply {
   bool passed = true;
-  bool unknown = false;            ///< not passed, but nothing failed either: there was no data to judge by
-  std::vector<std::string> texts;  ///< why not, as the Warning shows it
+  bool unknown = false;              ///< not passed, but nothing failed either: there was no data to judge by
+  std::vector<std::string> texts;    ///< why not, as the Warning shows it
+  std::vector<CheckResult> results;  ///< what was measured, for status.checks
 };
 using Reply = std::variant<Done, Observation, ApexReply, CheckReply>;
 

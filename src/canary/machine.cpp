@@ -107,6 +107,7 @@ Status Turn::Machine::sync(Phase phase) const {
   next.failed_checks = 0;
   next.canary_weight = 0;
   next.iterations = 0;
+  next.checks.clear();
   next.last_applied = in.seen.target.revision;
   next.tracked_configs = in.seen.configs;
   return next;

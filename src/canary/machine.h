@@ -28,6 +28,7 @@ struct Memory {
   std::optional<base::MonoTime> unknown_since;  ///< when checks began to have nothing to judge by
   std::optional<base::MonoTime> route_refused;  ///< since when the next step cannot be routed
   std::optional<base::MonoTime> growing;  ///< since when the primary is awaited to take the traffic back
+  bool idle_told = false;                 ///< that it receives no requests has been announced in this run
   int foreign_routes = 0;                 ///< how often in this run somebody else changed the routes
 };
 

@@ -113,6 +113,7 @@ class Turn::Machine {
   Plan<bool> workloads_ready();
   Plan<bool> judged_good();
   Plan<bool> wants_rollback();
+  Plan<> tell_missing_traffic(CheckReply checks);
   Plan<> failed_check(std::string text);
   Plan<bool> routes_as_recorded();
   Plan<bool> traffic_increase_confirmed();

@@ -431,6 +431,37 @@ TEST(Machine, ChecksWithoutDataAreExcusedForAsLongAsTheSettingSays) {
   EXPECT_EQ(world.status.failed_checks, 0);
 }
 
+TEST(Machine, WhatWasMeasuredIsInTheStatus) {
+  ModelWorld world = initialized();
+  world.results = {{.name = "request-success-rate", .value = 99.5, .limit = "at least 99%", .window = "1m"}};
+  world.push("B");
+  world.settle();
+  EXPECT_EQ(world.status.checks, world.results);
+  world.push("C");
+  world.before = [&](const Action& action) {
+    const auto* saved = std::get_if<SaveStatus>(&action);
+    if (saved && saved->status.canary_weight == 20) EXPECT_THAT(saved->status.checks, IsEmpty());
+  };
+  world.settle();
+}
+
+TEST(Machine, ACanaryWithoutRequestsIsToldSoOnceARun) {
+  ModelWorld world = initialized();
+  world.no_data = true;
+  world.results = {{.name = "request-success-rate",
+                    .verdict = Verdict::unknown,
+                    .text = "podinfo.test received no requests in the last 1m: send traffic to it",
+                    .requests = 0}};
+  world.check = [] { return std::string("Halt no values found"); };
+  world.push("B");
+  world.settle();
+  const std::vector<std::string> texts = world.texts();
+  EXPECT_EQ(std::ranges::count_if(
+                texts, [](const std::string& text) { return text.contains("receives no requests"); }),
+            1);
+  EXPECT_EQ(world.status.phase, Phase::failed);
+}
+
 TEST(Machine, CookiesAreStoredBeforeAnyRouteNamesThem) {
   Spec spec = podinfo();
   spec.session_affinity.emplace();

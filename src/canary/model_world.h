@@ -39,6 +39,7 @@ class ModelWorld {
   bool no_data = false;                                               ///< what fails does so for want of data
   /// Why a write fails; empty: it succeeds. Asked for actions whose reply is Done.
   std::function<std::string(const Action&)> refuse = [](const Action&) { return std::string(); };
+  std::vector<CheckResult> results;           ///< what checks measure
   std::function<void(const Action&)> before;  ///< sees every action, may change the world
   int crash_at =
       -1;  ///< the controller dies just after this action (counted over the whole run) and starts anew

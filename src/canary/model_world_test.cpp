@@ -126,8 +126,8 @@ Reply ModelWorld::carry_out(const Action& action) {
           },
           [&](const EvaluateMetrics&) -> Reply {
             const std::string text = check();
-            if (text.empty()) return CheckReply{};
-            return CheckReply{false, no_data, {text}};
+            if (text.empty()) return CheckReply{.results = results};
+            return CheckReply{false, no_data, {text}, results};
           },
           [&](const Drain&) -> Reply {
             now += std::chrono::seconds(3);

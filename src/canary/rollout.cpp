@@ -110,6 +110,7 @@ void Turn::Machine::forget_run() {
   in.memory.growing.reset();
   in.memory.rolling_back.clear();
   in.memory.foreign_routes = 0;
+  in.memory.idle_told = false;
 }
 
 /// The target is back at the promoted revision: what was analysed is gone, and there is nothing to promote.
@@ -187,6 +188,8 @@ Plan<bool> Turn::Machine::judged_good() {
     co_return false;
   }
   const CheckReply checks = co_await ask(EvaluateMetrics{});
+  in.status.checks = checks.results;
+  co_await tell_missing_traffic(checks);
   if (checks.passed) {
     in.memory.unknown_since.reset();
     co_return true;
@@ -200,10 +203,21 @@ Plan<bool> Turn::Machine::judged_good() {
     co_await warning(last, phase());
     in.memory.judged = now;
     wake_at(now + spec().interval);
+    co_await save(status());
   } else {
     co_await failed_check(last);
   }
   co_return false;
+}
+
+/// A canary without requests is told so once a run, with the remedy: its checks alone would not say it.
+Plan<> Turn::Machine::tell_missing_traffic(CheckReply checks) {
+  for (const CheckResult& check : checks.results) {
+    const bool idle = check.requests && *check.requests == 0;
+    if (!idle || in.memory.idle_told) continue;
+    in.memory.idle_told = true;
+    co_await warning(fmt::format("{} receives no requests: {}", spec().dotted(), check.text), phase());
+  }
 }
 
 Plan<> Turn::Machine::failed_check(std::string text) {

@@ -98,6 +98,7 @@ base::Result<Status> read_status(const Json& canary) {
   status.last_promoted = json["lastPromotedSpec"].str();
   status.affinity = {json["sessionAffinityCookie"].str(), json["previousSessionAffinityCookie"].str(),
                      json["primarySessionAffinityCookie"].str()};
+  status.checks = read_checks(json["checks"]);
   if (json["trackedConfigs"].is_object()) {
     auto& tracked = status.tracked_configs.emplace();
     for (const Json::Member& member : json["trackedConfigs"].members())
@@ -130,6 +131,8 @@ Json write_status(const Json& canary, const Status& status, std::string_view kin
   put("sessionAffinityCookie", status.affinity.canary);
   put("previousSessionAffinityCookie", status.affinity.previous);
   put("primarySessionAffinityCookie", status.affinity.primary);
+  json.erase("checks");
+  if (!status.checks.empty()) json.set("checks") = to_json(status.checks);
   json.set("lastTransitionTime") = time;
   json.set("phase") = name_of(status.phase);
   json.erase("trackedConfigs");

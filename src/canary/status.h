@@ -3,10 +3,12 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "canary/check.h"
 
 namespace serin::canary {
 
@@ -50,6 +52,7 @@ struct Status {
   std::string last_promoted;  ///< hash of the revision that the primary runs
   std::optional<std::map<std::string, std::string>> tracked_configs;  ///< absent: tracking is off
   Affinity affinity;
+  std::vector<CheckResult> checks;  ///< the last judgement of this run, metric by metric
 
   bool operator==(const Status&) const = default;
 };
