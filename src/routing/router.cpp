@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "routing/gateway.h"
 #include "routing/nginx.h"
 #include "routing/none.h"
 #include "routing/smi.h"
@@ -20,15 +21,23 @@ base::Result<std::vector<std::unique_ptr<Router>>> routers_for(const std::string
       routers.push_back(make_smi_router(resource.version));
   } else if (is("smi:v1alpha1") || is("smi:v1alpha2") || is("smi:v1alpha3")) {
     routers.push_back(make_smi_router(provider.substr(4, 8)));
+  } else if (provider.starts_with("gatewayapi:v1")) {
+    // Any other version is taken for v1 (spec 05 §6.1).
+    routers.push_back(make_gateway_router(provider.starts_with("gatewayapi:v1beta1") ? "v1beta1" : "v1"));
+    routers.push_back(make_linkerd_route_router());
+  } else if (provider == "linkerd:httproute") {
+    routers.push_back(make_linkerd_route_router());
   } else if (is("nginx")) {
     routers.push_back(make_nginx_router(options.ingress_annotations_prefix));
   } else if (provider == "kubernetes") {
     routers.push_back(make_no_router());
   } else {
-    return base::fail(base::Errc::invalid,
-                      fmt::format("spec.provider: \"{}\" is not supported, use linkerd, smi:v1alpha1, "
-                                  "smi:v1alpha2, smi:v1alpha3, nginx or kubernetes",
-                                  provider));
+    return base::fail(
+        base::Errc::invalid,
+        fmt::format("spec.provider: \"{}\" is not supported, use linkerd, linkerd:httproute, "
+                    "smi:v1alpha1, smi:v1alpha2, smi:v1alpha3, gatewayapi:v1, gatewayapi:v1beta1, nginx "
+                    "or kubernetes",
+                    provider));
   }
   return routers;
 }
