@@ -37,11 +37,16 @@ class AnalysisTest : public ::testing::Test {
     const std::string series = value.empty() ? "" : fmt::format(R"({{"value":[1,"{}"]}})", value);
     http.answer(200, R"({"data":{"resultType":"vector","result":[)" + series + "]}}");
   }
-  /// The text of the check that did not pass, or how many passed.
-  std::string evaluate() {
-    const std::vector<Check> checks = world.get(analysis.evaluate(spec));
-    if (!checks.empty() && !checks.back().passed()) return checks.back().text;
-    return fmt::format("{} passed", checks.size());
+  /// The events of the checks that did not pass, each behind its verdict, or how many passed.
+  std::string evaluate() { return said(world.get(analysis.evaluate(spec))); }
+  static std::string said(const std::vector<Check>& checks) {
+    std::string events;
+    for (const Check& check : checks) {
+      if (check.passed()) continue;
+      events += events.empty() ? "" : " & ";
+      events += fmt::format("{}: {}", canary::name_of(check.result.verdict), check.event);
+    }
+    return events.empty() ? fmt::format("{} passed", checks.size()) : events;
   }
   std::string providers() {
     const auto result = world.get(analysis.check_providers(spec));
@@ -81,60 +86,137 @@ TEST_F(AnalysisTest, NothingToCheckPasses) {
 TEST_F(AnalysisTest, ChecksInOrderAndExportsValues) {
   spec.metrics = {
       rate, duration, {.name = "404s", .range = Bounds{.max = 3}, .query = "up{ns=\"{{ namespace }}\"}"}};
-  answer("99.9");
-  answer("1.99");
-  answer("2");
+  for (const char* value : {"99.9", "4", "1.99", "4", "2"}) answer(value);
   EXPECT_EQ(evaluate(), "3 passed");
   EXPECT_THAT(values, ElementsAre("request-success-rate 99.9", "request-duration 0.00199", "404s 2"));
-  EXPECT_THAT(http.sent[2].request.url.target, HasSubstr("query=up%7Bns%3D%22test%22%7D"));
+  EXPECT_THAT(http.sent[4].request.url.target, HasSubstr("query=up%7Bns%3D%22test%22%7D"));
 }
 
-TEST_F(AnalysisTest, EndsAtTheFirstFailure) {
+TEST_F(AnalysisTest, TellsEveryReasonAtOnce) {
   spec.metrics = {rate, duration};
-  answer("69.17");
-  EXPECT_EQ(evaluate(), "Halt podinfo.test advancement success rate 69.17% < 99%");
-  EXPECT_EQ(http.sent.size(), 1u);
+  for (const char* value : {"69.17", "4", "1200", "4"}) answer(value);
+  EXPECT_EQ(evaluate(),
+            "failed: Halt podinfo.test advancement success rate 69.17% < 99% & "
+            "failed: Halt podinfo.test advancement request duration 1.2s > 500ms");
+}
+
+TEST_F(AnalysisTest, TellsOnHowManyRequestsAVerdictRests) {
+  spec.metrics = {rate};
+  const auto requests = [&](const std::string& per_second) {
+    answer("99.9");
+    answer(per_second);
+    return world.get(analysis.evaluate(spec)).at(0).result.requests;
+  };
+  EXPECT_EQ(requests("4"), 240);
+  EXPECT_EQ(requests("4.005"), 240);
+  EXPECT_EQ(requests("0.001"), 1);
+  EXPECT_THAT(http.sent.back().request.url.target, HasSubstr("sum%28rate%28response_total%7B"));
+  answer("99.9");  // and the count is refused
+  const Check check = world.get(analysis.evaluate(spec)).at(0);
+  EXPECT_TRUE(check.passed());
+  EXPECT_EQ(check.result.requests, std::nullopt);
 }
 
 TEST_F(AnalysisTest, OnlyFailuresIsNotNoTraffic) {
   spec.metrics = {rate};
   answer("");
   answer("3.5");  // requests there were
-  EXPECT_EQ(evaluate(), "Halt podinfo.test advancement success rate 0.00% < 99%");
-  answer("");
-  answer("");
-  EXPECT_THAT(evaluate(), HasSubstr("probably podinfo.test is not receiving traffic"));
-  answer("");
-  answer("0");
-  EXPECT_THAT(evaluate(), HasSubstr("probably podinfo.test is not receiving traffic"));
+  EXPECT_EQ(evaluate(), "failed: Halt podinfo.test advancement success rate 0.00% < 99%");
+}
+
+TEST_F(AnalysisTest, ACanaryWithoutTrafficIsToldTheRemedy) {
+  spec.metrics = {rate, duration};
+  for (const char* none : {"", "0", "NaN"}) {
+    for (int i = 0; i < 4; ++i) answer(i % 2 == 0 ? "NaN" : none);
+    const std::vector<Check> checks = world.get(analysis.evaluate(spec));
+    EXPECT_THAT(said(checks),
+                HasSubstr("unknown: Halt advancement no values found for linkerd metric request-duration "
+                          "probably podinfo.test is not receiving traffic"));
+    for (const Check& check : checks) {
+      EXPECT_EQ(check.result.requests, 0);
+      EXPECT_EQ(check.result.text,
+                "podinfo.test received no requests in the last 1m: send traffic to it, e.g. by a load-test "
+                "webhook");
+    }
+  }
+}
+
+TEST_F(AnalysisTest, LinkerdIsAskedBehindAGatewayThatCountsNothing) {
+  spec.metrics = {rate};
+  spec.provider = "gatewayapi:v1";
+  Analysis gateway(http, insecure, api, base::Logger(),
+                   {.mesh_provider = "gatewayapi:v1", .metrics_server = "http://p"});
+  for (const char* value : {"", "", "98.5", "2"}) answer(value);
+  EXPECT_EQ(said(world.get(gateway.evaluate(spec))),
+            "failed: Halt podinfo.test advancement success rate 98.50% < 99%");
+  EXPECT_THAT(http.sent[0].request.url.target, HasSubstr("http_request_duration_seconds_count"));
+  EXPECT_THAT(http.sent[2].request.url.target, HasSubstr("response_total"));
+  for (const char* value : {"", "", "", ""}) answer(value);
+  EXPECT_EQ(
+      said(world.get(gateway.evaluate(spec))),
+      "unknown: Halt advancement no values found for gatewayapi:v1 metric request-success-rate probably "
+      "podinfo.test is not receiving traffic: no values found");
+}
+
+TEST_F(AnalysisTest, WhatAServerInTroubleSaysIsNoVerdict) {
+  spec.metrics = {{.name = "x", .query = "1"}};
+  const std::string behind = "unknown: Prometheus query failed for x: running query failed: ";
+  http.refuse(Errc::timeout, "context deadline exceeded");
+  EXPECT_EQ(evaluate(), behind + "request failed: context deadline exceeded");
+  for (const int status : {429, 500, 502, 503}) {
+    http.answer(status, "busy");
+    EXPECT_THAT(evaluate(),
+                ::testing::StartsWith(behind + "error response: Status " + std::to_string(status)));
+  }
+  http.answer(200, "<html>sign in</html>");
+  EXPECT_THAT(evaluate(), ::testing::StartsWith(behind + "error unmarshaling result: "));
+  for (const char* infinite : {"+Inf", "-Inf"}) {
+    answer(infinite);
+    EXPECT_EQ(evaluate(), behind + "value is not finite");
+  }
+  answer("NaN");
+  EXPECT_EQ(evaluate(), "unknown: Halt advancement no values found for metric: x");
+}
+
+TEST_F(AnalysisTest, WhatIsWrongWithTheQuestionIsAFailure) {
+  spec.metrics = {{.name = "x", .query = "1"}};
+  http.answer(200, R"({"data":{"resultType":"vector","result":[{"value":[1,"1"]},{"value":[1,"1"]}]}})");
+  EXPECT_EQ(evaluate(),
+            "failed: Prometheus query failed for x: running query failed: query returned 2 series; aggregate "
+            "them to one, for example with sum()");
+  http.answer(401, "who are you");
+  EXPECT_THAT(evaluate(), ::testing::StartsWith("failed: "));
 }
 
 TEST_F(AnalysisTest, QueryErrors) {
   spec.metrics = {rate};
   http.answer(400, "no");
-  EXPECT_EQ(evaluate(),
-            "Prometheus query failed: running query failed: error response: Status 400 Bad Request: no");
+  EXPECT_EQ(
+      evaluate(),
+      "failed: Prometheus query failed: running query failed: error response: Status 400 Bad Request: no");
   answer("+Inf");
-  EXPECT_EQ(evaluate(), "Prometheus query failed: running query failed: value is not finite");
+  EXPECT_EQ(evaluate(), "unknown: Prometheus query failed: running query failed: value is not finite");
 
   spec.metrics = {{.name = "x", .query = "{{ foo }}"}};
-  EXPECT_EQ(
-      evaluate(),
-      "Metric x query render error: template parsing failed: template: tmpl:1: function \"foo\" not defined");
+  EXPECT_EQ(evaluate(),
+            "failed: Metric x query render error: template parsing failed: template: tmpl:1: function "
+            "\"foo\" not defined");
   spec.metrics = {{.name = "x", .query = "1"}};
   http.answer(400, "no");
-  EXPECT_EQ(
-      evaluate(),
-      "Prometheus query failed for x: running query failed: error response: Status 400 Bad Request: no");
+  EXPECT_EQ(evaluate(),
+            "failed: Prometheus query failed for x: running query failed: error response: Status 400 Bad "
+            "Request: no");
   answer("");
-  EXPECT_EQ(evaluate(), "Halt advancement no values found for metric: x");
+  EXPECT_EQ(evaluate(), "unknown: Halt advancement no values found for metric: x");
 
   spec.metrics = {{.name = "x"}};
-  EXPECT_EQ(evaluate(), "Metric query failed for no usable metrics template and query were configured");
+  EXPECT_EQ(evaluate(),
+            "failed: Metric query failed for no usable metrics template and query were configured");
   spec.metrics = {rate};
   spec.metrics_server = "nonsense";
-  EXPECT_EQ(evaluate(),
-            "Error building Prometheus client for URL prometheus address nonsense is not a valid URL");
+  EXPECT_EQ(
+      evaluate(),
+      "failed: Error building Prometheus client for URL prometheus address nonsense is not a valid URL");
 }
 
 TEST_F(AnalysisTest, SecondsBecomeMilliseconds) {
@@ -143,19 +225,19 @@ TEST_F(AnalysisTest, SecondsBecomeMilliseconds) {
                  {.mesh_provider = "kubernetes", .metrics_server = "http://p"});
   answer("1.2");
   const auto checks = world.get(plain.evaluate(spec));
-  EXPECT_EQ(checks.back().text, "Halt podinfo.test advancement request duration 1.2s > 500ms");
+  EXPECT_EQ(checks.back().event, "Halt podinfo.test advancement request duration 1.2s > 500ms");
 }
 
 TEST_F(AnalysisTest, Templates) {
   spec.metrics = {templated};
-  EXPECT_EQ(evaluate(), "Metric template t.test error: metrictemplate.flagger.app \"t\" not found");
+  EXPECT_EQ(evaluate(), "failed: Metric template t.test error: metrictemplate.flagger.app \"t\" not found");
 
   add_template(R"({"type":"prometheus","address":"http://other:9090","secretRef":{"name":"s"}})");
-  EXPECT_EQ(evaluate(), "Metric template t.test secret s error: secrets \"s\" not found");
+  EXPECT_EQ(evaluate(), "failed: Metric template t.test secret s error: secrets \"s\" not found");
 
   objects["secrets/s"] = Json::parse(R"({"data":{"username":"dQ=="}})").value();
   EXPECT_EQ(evaluate(),
-            "Metric template t.test provider prometheus error: prometheus credentials does not "
+            "failed: Metric template t.test provider prometheus error: prometheus credentials does not "
             "contain a password");
 
   objects["secrets/s"] = Json::parse(R"({"data":{"token":"dA=="}})").value();
@@ -164,19 +246,22 @@ TEST_F(AnalysisTest, Templates) {
   EXPECT_EQ(http.sent.back().request.url.text(), "http://other:9090/api/v1/query?query=qtest");
   EXPECT_EQ(http.sent.back().request.headers.get("Authorization"), "Bearer t");
   answer("6");
-  EXPECT_EQ(evaluate(), "Halt podinfo.test advancement custom 6.00 > 5");
+  EXPECT_EQ(evaluate(), "failed: Halt podinfo.test advancement custom 6.00 > 5");
   answer("");
-  EXPECT_EQ(evaluate(), "Halt advancement no values found for custom metric: custom: no values found");
+  EXPECT_EQ(evaluate(),
+            "unknown: Halt advancement no values found for custom metric: custom: no values found");
   http.answer(500, "x");
   EXPECT_EQ(evaluate(),
-            "Metric query failed for custom: error response: Status 500 Internal Server Error: x");
+            "unknown: Metric query failed for custom: error response: Status 500 Internal Server Error: x");
 
   add_template(R"({"type":"prometheus","address":"https://other","insecureSkipVerify":true})",
                "{{ variables.x }}");
-  EXPECT_THAT(evaluate(), HasSubstr("Metric template t.test query render error: template excution failed: "));
+  EXPECT_THAT(evaluate(),
+              HasSubstr("failed: Metric template t.test query render error: template excution failed: "));
   add_template(R"({"type":"datadog"})");
   EXPECT_EQ(evaluate(),
-            "Metric template t.test provider datadog error: this provider is not supported, use prometheus");
+            "failed: Metric template t.test provider datadog error: provider type \"datadog\" is not "
+            "supported, use one of: prometheus");
 }
 
 TEST_F(AnalysisTest, SkipsVerificationOnlyWhereAsked) {
@@ -200,6 +285,42 @@ TEST_F(AnalysisTest, ProvidersAreCheckedOnce) {
   answer("2");
   EXPECT_EQ(providers(),
             "prometheus in metric template t.test not avaiable: value is not 1 for query: vector(1)");
+}
+
+TEST_F(AnalysisTest, TemplatesThatMayNotBeRead) {
+  spec.metrics = {templated};
+  spec.metrics[0].template_namespace = "other";
+  api.on_get = [](const Resource&, const std::string& ns, const std::string&) -> base::Result<Json> {
+    EXPECT_EQ(ns, "other");
+    return fail(Errc::forbidden, "metrictemplates.flagger.app \"t\" is forbidden");
+  };
+  EXPECT_EQ(evaluate(),
+            "failed: Metric template t.other error: metrictemplates.flagger.app \"t\" is forbidden");
+  api.on_get = [](const Resource&, const std::string&, const std::string&) -> base::Result<Json> {
+    return fail(Errc::unavailable, "etcdserver: leader changed");
+  };
+  EXPECT_EQ(evaluate(), "unknown: Metric template t.other error: etcdserver: leader changed");
+
+  Analysis strict(http, insecure, api, base::Logger(), {.no_cross_namespace_refs = true});
+  const char* blocked =
+      "template t.other error: can't access metric template t.other, cross-namespace references are blocked";
+  EXPECT_EQ(said(world.get(strict.evaluate(spec))), fmt::format("failed: Metric {}", blocked));
+  EXPECT_EQ(world.get(strict.check_providers(spec)).error().message, fmt::format("metric {}", blocked));
+  spec.metrics[0].template_namespace = "test";
+  EXPECT_THAT(said(world.get(strict.evaluate(spec))), HasSubstr("leader changed"));
+}
+
+TEST_F(AnalysisTest, ATemplateThatIsEditedCountsAtOnce) {
+  spec.metrics = {templated};
+  add_template(R"({"type":"prometheus","address":"http://a"})");
+  answer("4");
+  EXPECT_EQ(evaluate(), "1 passed");
+  add_template(R"({"type":"prometheus","address":"http://b"})");
+  answer("4");
+  EXPECT_EQ(evaluate(), "1 passed");
+  EXPECT_EQ(http.sent.back().request.url.host, "b");
+  objects.clear();
+  EXPECT_EQ(evaluate(), "failed: Metric template t.test error: metrictemplate.flagger.app \"t\" not found");
 }
 
 }  // namespace

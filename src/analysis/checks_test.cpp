@@ -1,5 +1,6 @@
 #include "analysis/checks.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "analysis/template_value.h"
@@ -9,7 +10,7 @@ namespace {
 
 using canary::Bounds;
 using canary::Metric;
-using Verdict = Check::Verdict;
+using canary::Verdict;
 
 canary::Spec podinfo() {
   canary::Spec spec;
@@ -58,9 +59,9 @@ TEST(Checks, SuccessRate) {
   for (const Case& c : cases) {
     const Metric metric{.name = "request-success-rate", .threshold = c.threshold, .range = c.range};
     const Check check = judge_success_rate(podinfo(), metric, c.value);
-    EXPECT_EQ(check.text, c.text);
-    EXPECT_EQ(check.passed(), check.text.empty());
-    EXPECT_EQ(check.value, c.value);
+    EXPECT_EQ(check.event, c.text);
+    EXPECT_EQ(check.passed(), check.event.empty());
+    EXPECT_EQ(check.result.value, c.value);
   }
 }
 
@@ -88,40 +89,84 @@ TEST(Checks, Duration) {
   };
   for (const Case& c : cases) {
     const Metric metric{.name = "request-duration", .threshold = c.threshold, .range = c.range};
-    EXPECT_EQ(judge_duration(podinfo(), metric, c.value).text, c.text);
+    EXPECT_EQ(judge_duration(podinfo(), metric, c.value).event, c.text);
   }
 }
 
 TEST(Checks, OtherNumbers) {
   const Metric metric{.name = "404s percentage", .range = Bounds{.max = 3}};
-  EXPECT_EQ(judge_number(podinfo(), metric, 6.2).text,
+  EXPECT_EQ(judge_number(podinfo(), metric, 6.2).event,
             "Halt podinfo.test advancement 404s percentage 6.20 > 3");
   EXPECT_TRUE(judge_number(podinfo(), metric, 3).passed());
-  EXPECT_EQ(judge_number(podinfo(), {.name = "x", .range = Bounds{.min = 1e6}}, 2.675).text,
+  EXPECT_EQ(judge_number(podinfo(), {.name = "x", .range = Bounds{.min = 1e6}}, 2.675).event,
             "Halt podinfo.test advancement x 2.67 < 1e+06");
-  EXPECT_EQ(judge_number(podinfo(), {.name = "x"}, 1).text, "Halt podinfo.test advancement x 1.00 > 0");
+  EXPECT_EQ(judge_number(podinfo(), {.name = "x"}, 1).event, "Halt podinfo.test advancement x 1.00 > 0");
 }
 
 TEST(Checks, NoValues) {
   const Metric rate{.name = "request-success-rate"};
   const Metric duration{.name = "request-duration"};
-  const Check check = no_success_rate(podinfo(), rate, "linkerd", false);
-  EXPECT_EQ(check.verdict, Verdict::no_data);
+  const Check check = no_success_rate(podinfo(), rate, "linkerd", false, 0);
+  EXPECT_EQ(check.result.verdict, Verdict::unknown);
   EXPECT_EQ(
-      check.text,
+      check.event,
       "Halt advancement no values found for linkerd metric request-success-rate probably podinfo.test is "
       "not receiving traffic: running query failed: no values found");
   EXPECT_EQ(
-      no_success_rate(podinfo(), rate, "kubernetes", true).text,
+      no_success_rate(podinfo(), rate, "kubernetes", true, {}).event,
       "Halt advancement no values found for kubernetes metric request-success-rate probably podinfo.test "
       "is not receiving traffic: no values found");
   EXPECT_EQ(
-      no_duration(podinfo(), duration, "linkerd").text,
+      no_duration(podinfo(), duration, "linkerd", {}).event,
       "Halt advancement no values found for linkerd metric request-duration probably podinfo.test is not "
       "receiving traffic");
-  EXPECT_EQ(no_number({.name = "x"}).text, "Halt advancement no values found for metric: x");
-  EXPECT_EQ(no_template_number({.name = "x"}).text,
+  EXPECT_EQ(no_number({.name = "x"}).event, "Halt advancement no values found for metric: x");
+  EXPECT_EQ(no_template_number({.name = "x"}).event,
             "Halt advancement no values found for custom metric: x: no values found");
+}
+
+TEST(Checks, ResultsTellWhatWasMeasured) {
+  const auto told = [](const Check& check) {
+    const canary::CheckResult& result = check.result;
+    return fmt::format("{} | {} | {} | {}", canary::name_of(result.verdict), result.limit, result.window,
+                       result.text);
+  };
+  const Metric rate{.name = "request-success-rate", .interval = "30s", .range = Bounds{.min = 99}};
+  EXPECT_EQ(told(judge_success_rate(podinfo(), rate, 69.168, 240)),
+            "failed | at least 99% | 30s | 69.17% on 240 requests in the last 30s; limit: at least 99%");
+  EXPECT_EQ(told(judge_success_rate(podinfo(), rate, 100)),
+            "passed | at least 99% | 30s | 100.00% in the last 30s; limit: at least 99%");
+  const Metric duration{.name = "request-duration", .range = Bounds{.min = 1, .max = 500.7}};
+  EXPECT_EQ(told(judge_duration(podinfo(), duration, 20.9, 1)),
+            "passed | between 1ms and 500ms | 1m | 20ms on 1 request in the last 1m; limit: between 1ms and "
+            "500ms");
+  EXPECT_EQ(told(judge_number(podinfo(), {.name = "x", .range = Bounds{}}, 1.5)),
+            "passed | any value | 1m | 1.50 in the last 1m; limit: any value");
+  EXPECT_EQ(
+      told(no_success_rate(podinfo(), rate, "linkerd", false, 0)),
+      "unknown | at least 99% | 30s | podinfo.test received no requests in the last 30s: send traffic to "
+      "it, e.g. by a load-test webhook");
+  EXPECT_EQ(told(no_duration(podinfo(), {.name = "request-duration", .threshold = 500}, "linkerd", 3)),
+            "unknown | at most 500ms | 1m | podinfo.test received 3 requests in the last 1m, but the linkerd "
+            "metrics say nothing about request-duration: look at the series in Prometheus");
+  EXPECT_EQ(told(no_number({.name = "x", .threshold = 5})),
+            "unknown | at most 5 | 1m | the query of x gave no value: check in the metrics server that its "
+            "series exist, and that there was traffic in the last 1m");
+}
+
+TEST(Checks, AFailedQuestionIsAFailureOnlyWhereWaitingCannotHelp) {
+  const std::pair<base::Errc, Verdict> cases[] = {
+      {base::Errc::timeout, Verdict::unknown},  {base::Errc::unavailable, Verdict::unknown},
+      {base::Errc::internal, Verdict::unknown}, {base::Errc::rejected, Verdict::failed},
+      {base::Errc::invalid, Verdict::failed},   {base::Errc::not_found, Verdict::failed},
+      {base::Errc::forbidden, Verdict::failed},
+  };
+  for (const auto& [cause, verdict] : cases) {
+    const Check check = broken_check({.name = "x"}, Unit::number, cause, "what happened");
+    EXPECT_EQ(check.result.verdict, verdict) << base::name_of(cause);
+    EXPECT_EQ(check.event, "what happened");
+    EXPECT_EQ(check.result.text, "what happened");
+  }
 }
 
 }  // namespace

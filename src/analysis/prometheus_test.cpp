@@ -91,7 +91,49 @@ TEST_F(PrometheusTest, SendsCredentialsAndHeaders) {
   EXPECT_EQ(last().request.headers.get("Authorization"), "Basic dTpw");
 }
 
+TEST_F(PrometheusTest, TakesCredentialsFromTheSecret) {
+  using Secret = std::map<std::string, std::string>;
+  const auto authorization = [&](std::optional<Secret> secret) {
+    ProviderSettings settings{.type = "prometheus", .address = "http://p", .secret = std::move(secret)};
+    settings.headers["Authorization"] = {"own"};
+    const auto provider = make_provider(http, std::move(settings));
+    if (!provider) return provider.error().message;
+    http.answer(200, vector_of(""));
+    (void)world.get((*provider)->query("1"));
+    const auto sent = last().request.headers.all("Authorization");
+    return sent.size() == 1 ? std::string(sent[0]) : fmt::format("{} values", sent.size());
+  };
+  EXPECT_EQ(authorization({}), "own");
+  EXPECT_EQ(authorization(Secret{{"token", "t"}, {"username", "u"}}), "Bearer t");
+  EXPECT_EQ(authorization(Secret{{"username", "u"}, {"password", "p\n"}}), "Basic dTpwCg==");
+  EXPECT_EQ(authorization(Secret{}), "prometheus credentials does not contain a username");
+  EXPECT_EQ(authorization(Secret{{"username", "u"}}), "prometheus credentials does not contain a password");
+  EXPECT_EQ(
+      authorization(Secret{{"token", "t\r\nX: y"}}),
+      "prometheus credentials: the token holds a line break or control character, store it in the secret "
+      "without");
+}
+
+TEST_F(PrometheusTest, NamesTheTypesThatThereAre) {
+  EXPECT_EQ(make_provider(http, {.type = "abacus"}).error().message,
+            "provider type \"abacus\" is not supported, use one of: prometheus");
+}
+
+TEST_F(PrometheusTest, PartialAnswersAreNoMeasurement) {
+  const auto with = [&](const std::string& warnings) {
+    return said(read_query_result(R"({"status":"success","warnings":[)" + warnings +
+                                  R"(],"data":{"resultType":"vector","result":[{"value":[1,"1"]}]}})"));
+  };
+  EXPECT_EQ(with(R"("remote read: store-1 is down")"), "the answer is partial: remote read: store-1 is down");
+  EXPECT_EQ(with(R"("PromQL info: metric might not be a counter")"), "value 1");
+  EXPECT_EQ(said(read_query_result(R"({"status":"error","errorType":"bad_data","error":"parse error"})")),
+            "error response: bad_data: parse error");
+}
+
 TEST_F(PrometheusTest, WordsFailures) {
+  EXPECT_EQ(ask({.address = "htp://me:secret@p"}, "1"), "prometheus address xxxxx@p is not a valid URL");
+  http.answer(400, "<b>\x1b[31m\xff" + std::string(5000, 'x'));
+  EXPECT_EQ(ask({.address = "http://p:1"}, "1").size(), 40 + 512 + 2u);
   EXPECT_EQ(ask({.address = ""}, "1"), "prometheus address  is not a valid URL");
   http.answer(400, "bad query");
   EXPECT_EQ(ask({.address = "http://p:1"}, "1"), "error response: Status 400 Bad Request: bad query");

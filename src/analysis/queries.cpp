@@ -24,6 +24,8 @@ struct Source {
 
 constexpr std::string_view linkerd_pods =
     R"(namespace="{{ namespace }}", deployment=~"{{ target }}", direction="inbound")";
+constexpr std::string_view linkerd_daemon_pods =
+    R"(namespace="{{ namespace }}", daemonset=~"{{ target }}", direction="inbound")";
 constexpr std::string_view application_pods =
     R"re(kubernetes_namespace="{{ namespace }}", kubernetes_pod_name=~"{{ target }}-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)")re";
 constexpr std::string_view istio_workload =
@@ -104,6 +106,9 @@ constexpr Source skipper{.provider = "skipper",
                          .latency_factor = " * 1000",
                          .is_mean = true};
 
+constexpr Source linkerd_daemonset{"linkerd", "response_total", linkerd_daemon_pods,
+                                   R"(classification!="failure")", "response_latency_ms"};
+
 bool matches(const Source& source, std::string_view provider) {
   std::string_view pattern = source.provider;
   if (!pattern.ends_with('*')) return provider == pattern;
@@ -111,8 +116,21 @@ bool matches(const Source& source, std::string_view provider) {
   return provider.starts_with(pattern);
 }
 
+/// The provider string that stands for how a canary is measured (spec 08 §4).
+std::string provider_of(std::string_view global, const canary::Spec& spec) {
+  std::string provider(global.contains("crossover") ? "crossover" : global);
+  if (!spec.provider.empty()) provider = global.contains("linkerd") ? "linkerd" : spec.provider;
+  if (spec.target_kind == "Service") provider += ":service";
+  return provider;
+}
+
+/// "linkerd", "linkerd:service", "smi:linkerd", "smi:v1alpha2:linkerd".
+bool is_linkerd(std::string_view provider) {
+  return provider.starts_with("linkerd") || (provider.starts_with("smi:") && provider.contains(":linkerd"));
+}
+
 const Source& source_of(std::string_view provider) {
-  if (provider == "smi:linkerd" || provider == "linkerd:service") provider = "linkerd";
+  if (is_linkerd(provider)) provider = "linkerd";
   if (provider == "skipper") return skipper;
   const auto* found =
       std::ranges::find_if(sources, [&](const Source& source) { return matches(source, provider); });
@@ -135,6 +153,18 @@ std::string latency_query(const Source& source) {
                      source.latency, selector, source.latency_factor);
 }
 
+BuiltinQueries queries_of(const Source& source, std::string provider) {
+  const std::string all = rate(source.requests, source.selector);
+  const std::string good = rate(source.requests, fmt::format("{}, {}", source.selector, source.success));
+  return {.provider = std::move(provider),
+          .success_rate = fmt::format("{} / {} * 100", good, all),
+          .requests = all,
+          .duration = latency_query(source),
+          .duration_unit_ms = source.latency_unit_ms,
+          .bare_errors = source.latency_unit_ms != 1,
+          .word_names_only = source.provider == "skipper"};
+}
+
 }  // namespace
 
 std::optional<Builtin> builtin_of(std::string_view metric_name) {
@@ -144,24 +174,19 @@ std::optional<Builtin> builtin_of(std::string_view metric_name) {
 }
 
 BuiltinQueries select_queries(std::string_view global, const canary::Spec& spec) {
-  std::string provider(global.contains("crossover") ? "crossover" : global);
-  if (!spec.provider.empty()) provider = global.contains("linkerd") ? "linkerd" : spec.provider;
-  if (spec.target_kind == "Service") provider += ":service";
-
+  std::string provider = provider_of(global, spec);
   const Source& source = source_of(provider);
-  const std::string all = rate(source.requests, source.selector);
-  const std::string good = rate(source.requests, fmt::format("{}, {}", source.selector, source.success));
-  return {.provider = provider,
-          .success_rate = fmt::format("{} / {} * 100", good, all),
-          .requests = all,
-          .duration = latency_query(source),
-          .duration_unit_ms = source.latency_unit_ms,
-          .bare_errors = source.latency_unit_ms != 1,
-          .word_names_only = source.provider == "skipper"};
+  return queries_of(source, std::move(provider));
 }
 
-TemplateScope scope_of(const canary::Spec& spec, const canary::Metric& metric, std::string_view ingress,
-                       std::string_view route) {
+std::optional<BuiltinQueries> linkerd_queries(std::string_view global, const canary::Spec& spec) {
+  std::string provider = provider_of(global, spec);
+  const bool is_daemonset = spec.target_kind == "DaemonSet";
+  if (!provider.starts_with("gatewayapi") && !(is_linkerd(provider) && is_daemonset)) return std::nullopt;
+  return queries_of(is_daemonset ? linkerd_daemonset : source_of("linkerd"), std::move(provider));
+}
+
+TemplateScope scope_of(const canary::Spec& spec, const canary::Metric& metric) {
   const auto or_target = [&](std::string_view name) {
     return name.empty() ? spec.target_name : std::string(name);
   };
@@ -169,8 +194,8 @@ TemplateScope scope_of(const canary::Spec& spec, const canary::Metric& metric, s
           .ns = spec.ns,
           .target = spec.target_name,
           .service = or_target(spec.service.name),
-          .ingress = or_target(ingress),
-          .route = or_target(route),
+          .ingress = or_target(spec.ingress_name),
+          .route = spec.target_name,
           .interval = metric.interval.empty() ? "1m" : metric.interval,
           .variables = metric.variables};
 }

@@ -26,13 +26,17 @@ struct BuiltinQueries {
   bool word_names_only = false;  ///< names must be rendered with '_' for every non-word character
 };
 
-/// `global` is the controller's -mesh-provider. Beyond the reference, "smi:linkerd" and "linkerd:service"
-/// mean Linkerd, as one would think; other unknown providers are measured as Istio.
+/// `global` is the controller's -mesh-provider. Beyond the reference, "linkerd:service" and SMI strings that
+/// name Linkerd ("smi:v1alpha2:linkerd") mean Linkerd, as one would think; unknown providers are measured as
+/// Istio.
 BuiltinQueries select_queries(std::string_view global, const canary::Spec& spec);
 
-/// What the templates of a canary's metric may name (spec 08 §5). `route` is spec.routeRef.name or what the
-/// provider puts in its place; empty: the target's name. The same for `ingress`.
-TemplateScope scope_of(const canary::Spec& spec, const canary::Metric& metric, std::string_view ingress = {},
-                       std::string_view route = {});
+/// What else may have counted the canary's requests, if the series of select_queries() have none: Linkerd's
+/// proxies behind a Gateway API, and those of a DaemonSet's pods, which carry another label. nullopt:
+/// nothing.
+std::optional<BuiltinQueries> linkerd_queries(std::string_view global, const canary::Spec& spec);
+
+/// What the templates of a canary's metric may name (spec 08 §5).
+TemplateScope scope_of(const canary::Spec& spec, const canary::Metric& metric);
 
 }  // namespace serin::analysis

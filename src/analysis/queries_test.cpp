@@ -27,6 +27,11 @@ TEST(Queries, Selection) {
       {"istio", "linkerd", "Deployment", "linkerd", "response_total"},
       {"istio", "nginx", "Deployment", "nginx", "nginx_ingress_controller_requests"},
       {"smi:linkerd", "", "Deployment", "smi:linkerd", "response_total"},
+      {"smi:v1alpha2:linkerd", "", "Deployment", "smi:v1alpha2:linkerd", "response_total"},
+      {"smi:v1alpha2", "", "Deployment", "smi:v1alpha2", "istio_requests_total"},
+      {"linkerd", "gatewayapi:v1", "Deployment", "linkerd", "response_total"},
+      {"linkerd", "kubernetes", "Deployment", "linkerd", "response_total"},
+      {"gatewayapi:v1", "nginx", "Deployment", "nginx", "nginx_ingress_controller_requests"},
       {"linkerd", "", "Service", "linkerd:service", "response_total"},
       {"kubernetes", "", "Deployment", "kubernetes", "http_request_duration_seconds_count"},
       {"gatewayapi:v1beta1", "", "Deployment", "gatewayapi:v1beta1", "http_request_duration_seconds_count"},
@@ -72,6 +77,27 @@ TEST(Queries, MeansWhereThereIsNoHistogram) {
             R"(ingress="podinfo", canary!=""}[1m])) / )"
             R"(sum(rate(nginx_ingress_controller_response_duration_seconds_count{namespace="test", )"
             R"(ingress="podinfo", canary!=""}[1m])) * 1000)");
+}
+
+TEST(Queries, IngressAndServiceNamesAreTheSpecs) {
+  canary::Spec spec = spec_of();
+  EXPECT_EQ(scope_of(spec, {}).ingress, "podinfo");
+  spec.ingress_name = "shop";
+  spec.service.name = "front";
+  const TemplateScope scope = scope_of(spec, {});
+  EXPECT_EQ(scope.ingress, "shop");
+  EXPECT_EQ(scope.service, "front");
+  EXPECT_THAT(render(select_queries("nginx", spec).success_rate, scope).value(),
+              HasSubstr(R"(ingress="shop", canary!="", status!~"5.*"})"));
+}
+
+TEST(Queries, LinkerdCountsWhereOthersMayNot) {
+  EXPECT_FALSE(linkerd_queries("linkerd", spec_of()));
+  EXPECT_FALSE(linkerd_queries("kubernetes", spec_of()));
+  EXPECT_FALSE(linkerd_queries("gloo", spec_of("", "DaemonSet")));
+  EXPECT_THAT(linkerd_queries("gatewayapi:v1", spec_of())->requests, HasSubstr("deployment=~"));
+  EXPECT_THAT(linkerd_queries("gatewayapi:v1", spec_of("", "DaemonSet"))->requests, HasSubstr("daemonset=~"));
+  EXPECT_THAT(linkerd_queries("linkerd", spec_of("", "DaemonSet"))->duration, HasSubstr("daemonset=~"));
 }
 
 TEST(Queries, EveryProviderRenders) {

@@ -5,11 +5,15 @@ namespace serin::controller {
 base::Task<canary::CheckReply> MetricAnalyst::evaluate(canary::Spec spec) {
   const std::vector<analysis::Check> checks = co_await analysis_.evaluate(std::move(spec));
   canary::CheckReply reply;
+  bool failed = false;
   for (const analysis::Check& check : checks) {
+    reply.results.push_back(check.result);
     if (check.passed()) continue;
-    reply.passed = false;
-    reply.texts.push_back(check.text);
+    failed |= check.result.verdict == canary::Verdict::failed;
+    reply.texts.push_back(check.event);
   }
+  reply.passed = reply.texts.empty();
+  reply.unknown = !reply.passed && !failed;
   co_return reply;
 }
 
