@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "routing/gateway.h"
+#include "routing/gloo.h"
 #include "routing/nginx.h"
 #include "routing/none.h"
 #include "routing/smi.h"
@@ -29,14 +30,16 @@ base::Result<std::vector<std::unique_ptr<Router>>> routers_for(const std::string
     routers.push_back(make_linkerd_route_router());
   } else if (is("nginx")) {
     routers.push_back(make_nginx_router(options.ingress_annotations_prefix));
+  } else if (provider.starts_with("gloo")) {
+    routers.push_back(make_gloo_router(options.no_cross_namespace_refs));
   } else if (provider == "kubernetes") {
     routers.push_back(make_no_router());
   } else {
     return base::fail(
         base::Errc::invalid,
         fmt::format("spec.provider: \"{}\" is not supported, use linkerd, linkerd:httproute, "
-                    "smi:v1alpha1, smi:v1alpha2, smi:v1alpha3, gatewayapi:v1, gatewayapi:v1beta1, nginx "
-                    "or kubernetes",
+                    "smi:v1alpha1, smi:v1alpha2, smi:v1alpha3, gatewayapi:v1, gatewayapi:v1beta1, "
+                    "nginx, gloo or kubernetes",
                     provider));
   }
   return routers;
