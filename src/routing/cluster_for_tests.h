@@ -48,6 +48,10 @@ inline Json owned(std::string_view name) {
   return metadata;
 }
 
+inline void add_members(Json& object, const Json& more) {
+  for (const Json::Member& member : more.members()) object.set(member.key) = member.value;
+}
+
 /// Objects as a server would hold them, and a router that works on them.
 class Cluster {
  public:

@@ -149,8 +149,12 @@ class GatewayRouter final : public Router {
   }
 
   Json wanted(const Situation& situation, Routes routes) const {
+    Json metadata = apex_metadata(situation);
+    const Json for_mesh = mesh_annotations(situation.spec, dialect_);
+    for (const Json::Member& member : for_mesh.members())
+      metadata.set("annotations", member.key) = member.value;
     return Json::object(
-        {{"metadata", apex_metadata(situation)}, {"spec", route_spec(situation, routes, dialect_)}});
+        {{"metadata", std::move(metadata)}, {"spec", route_spec(situation, routes, dialect_)}});
   }
 
   base::Result<Json> with_routes(const Json& live, const Situation& situation, Routes routes) const {

@@ -39,8 +39,7 @@ spec:
   - {group: gateway.networking.k8s.io, kind: Gateway, namespace: istio-ingress, name: gateway}
   hostnames: [www.example.com]
 )");
-  for (const Json::Member& member : owned("podinfo").members())
-    object.set("metadata", member.key) = member.value;
+  add_members(object.set("metadata"), owned("podinfo"));
   object.set("spec", "rules") = yaml(rules);
   return object;
 }
@@ -293,7 +292,8 @@ TEST_F(Gateway, KeepsWeightsAndWhatOthersAdded) {
   cluster.spec.match = yaml("[{headers: {x-canary: {exact: insider}}}]");
   cluster.reconcile(*router);
   EXPECT_EQ(cluster.read(*router), "100/0");
-  for (const Json& rule : live().get("spec", "rules").items())
+  const Json written = live();
+  for (const Json& rule : written.get("spec", "rules").items())
     EXPECT_EQ(rule["sessionPersistence"], yaml("{type: Cookie}"));
 }
 
@@ -465,6 +465,28 @@ TEST_F(OnService, HasDurationsThatLinkerdReads) {
   }
 }
 
+TEST_F(OnService, SaysRetriesAsLinkerdReadsThem) {
+  const struct {
+    const char *retries, *http, *limit, *timeout;
+  } table[] = {
+      {"{attempts: 3, perTryTimeout: 1s, retryOn: 'gateway-error, connect-failure,5xx,503'}",
+       "gateway-error,5xx,503", "3", "1s"},
+      {"{attempts: 2}", "gateway-error", "2", ""},
+      {"{attempts: 2, retryOn: connect-failure}", "", "", ""},
+      {"{attempts: 0}", "", "", ""},
+  };
+  for (const auto& row : table) {
+    cluster.remove(v1, "podinfo");
+    cluster.spec.service.routing = yaml(fmt::format("{{retries: {}}}", row.retries));
+    cluster.reconcile(*router);
+    const Json annotations = live().get("metadata", "annotations");
+    EXPECT_EQ(annotations["retry.linkerd.io/http"].str(), row.http) << row.retries;
+    EXPECT_EQ(annotations["retry.linkerd.io/limit"].str(), row.limit) << row.retries;
+    EXPECT_EQ(annotations["retry.linkerd.io/timeout"].str(), row.timeout) << row.retries;
+    expect_at_rest("100/0");
+  }
+}
+
 TEST_F(OnService, NamesWhatOverrulesIt) {
   Cluster before{podinfo()};
   before.reconcile(*make_smi_router("v1alpha1"));
@@ -499,6 +521,17 @@ TEST_F(OnService, NamesWhatOverrulesIt) {
     EXPECT_EQ(cluster.reconcile(*router), *row.conflict ? Lines{row.conflict} : Lines{}) << row.spec;
     EXPECT_EQ(cluster.set(*router, {100, 0}), Lines{}) << "a way back there must be";
   }
+}
+
+TEST(OlderGateway, TellsTheMeshItsTimeoutByAnnotation) {
+  Cluster cluster;
+  cluster.spec.service.routing = yaml("{timeout: 1m30s}");
+  const auto router = make_gateway_router("v1beta1");
+  cluster.reconcile(*router);
+  EXPECT_EQ(cluster.get(router->kinds().front(), "podinfo")
+                .get("metadata", "annotations", "timeout.linkerd.io/request")
+                .str(),
+            "90s");
 }
 
 TEST(OlderGateway, HasNoTimeouts) {

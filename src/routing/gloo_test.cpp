@@ -30,8 +30,7 @@ metadata:
     helm.toolkit.fluxcd.io/driftDetection: disabled
     kustomize.toolkit.fluxcd.io/reconcile: disabled
 )");
-  for (const Json::Member& member : owned("podinfo").members())
-    object.set("metadata", member.key) = member.value;
+  add_members(object.set("metadata"), owned("podinfo"));
   object.set("spec", "routes") = yaml(routes);
   return object;
 }

@@ -93,14 +93,6 @@ Json cookie_matches(const canary::Spec& spec, const std::string& cookie) {
   return list;
 }
 
-/// Linkerd reads one number with one unit and drops anything else ("1m30s").
-std::string one_unit(const std::string& duration) {
-  const base::Result<base::Duration> parsed = base::parse_duration(duration);
-  if (!parsed) return duration;
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(*parsed).count();
-  return ms % 1000 == 0 ? fmt::format("{}s", ms / 1000) : fmt::format("{}ms", ms);
-}
-
 class Builder {
  public:
   Builder(const Situation& situation, Routes routes, const RouteDialect& dialect)
@@ -230,6 +222,13 @@ Json route_parents(const canary::Spec& spec) {
                                     {"name", spec.service.name},
                                     {"sectionName", nullptr},
                                     {"port", spec.service.port}})});
+}
+
+std::string one_unit(const std::string& duration) {
+  const base::Result<base::Duration> parsed = base::parse_duration(duration);
+  if (!parsed) return duration;
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(*parsed).count();
+  return ms % 1000 == 0 ? fmt::format("{}s", ms / 1000) : fmt::format("{}ms", ms);
 }
 
 bool attaches_to_service(const canary::Spec& spec) {

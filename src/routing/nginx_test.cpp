@@ -60,8 +60,7 @@ spec:
       paths:
       - {path: /, pathType: Prefix, backend: {service: {name: podinfo-canary, port: {number: 9898}}}}
 )");
-  for (const Json::Member& member : owned("podinfo-canary").members())
-    shadow.set("metadata", member.key) = member.value;
+  add_members(shadow.set("metadata"), owned("podinfo-canary"));
   const Json annotations = yaml(canary_annotations);
   for (const Json::Member& member : annotations.members())
     shadow.set("metadata", "annotations", "nginx.ingress.kubernetes.io/" + member.key) = member.value;

@@ -64,7 +64,8 @@ TEST(Providers, LookAtTheKindsOfAllTheirObjects) {
   spec.upstream = canary::UpstreamRef{"model", ""};
   for (const char* provider :
        {"linkerd", "gatewayapi:v1", "linkerd:httproute", "nginx", "gloo", "kubernetes"}) {
-    for (const auto& router : *routers_for(provider, {})) {
+    const auto routers = routers_for(provider, {});
+    for (const auto& router : routers.value()) {
       const std::vector<kube::Resource> kinds = router->kinds();
       for (const ObjectKey& key : router->objects(spec))
         EXPECT_NE(std::ranges::find(kinds, key.resource), kinds.end())
