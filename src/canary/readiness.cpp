@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "canary/hash.h"
 
 namespace serin::canary {
@@ -27,8 +29,71 @@ WorkloadView view_deployment(const Json& deployment) {
   return view;
 }
 
+Json unparked_template(Json pod_template) {
+  Json* spec = pod_template.find("spec");
+  Json* selector = spec ? spec->find("nodeSelector") : nullptr;
+  if (!selector) return pod_template;
+  selector->erase(parking_label);
+  if (selector->empty()) spec->erase("nodeSelector");
+  return pod_template;
+}
+
+bool is_parked(const Json& daemonset) {
+  return daemonset.get("spec", "template", "spec", "nodeSelector").contains(parking_label);
+}
+
+WorkloadView view_daemonset(const Json& daemonset) {
+  WorkloadView view{.kind = WorkloadView::Kind::daemonset};
+  if (daemonset.is_null()) return view;
+  const Json& status = daemonset["status"];
+  const auto count = [&](std::string_view key) { return static_cast<int>(status[key].int_or(0)); };
+  view.exists = true;
+  view.generation = daemonset.get("metadata", "generation").int_or(0);
+  view.observed_generation = status["observedGeneration"].int_or(0);
+  const bool known = view.observed_generation > 0 && view.observed_generation >= view.generation;
+  const int desired = count("desiredNumberScheduled");
+  // One at least unless it is parked: a status that is still that of the parked one, and a cluster without a
+  // node for it, are not the same as "scaled to zero".
+  view.replicas = is_parked(daemonset) ? 0 : std::max(1, desired);
+  view.nowhere = known && view.replicas > 0 && desired == 0;
+  view.status_replicas = count("currentNumberScheduled");
+  view.updated = count("updatedNumberScheduled");
+  view.ready = count("numberReady");
+  view.available = count("numberAvailable");
+  view.revision = template_hash(unparked_template(daemonset.get("spec", "template")));
+  return view;
+}
+
+namespace {
+
+/// spec 01 §9.2. Its texts tell of the deadline instead of what was waited for.
+Readiness daemonset_readiness(const WorkloadView& workload, int percent, base::Duration waiting,
+                              base::Duration deadline) {
+  const auto wait = [&](std::string_view reason) {
+    if (waiting < deadline)
+      return Readiness{false, false, fmt::format("waiting for rollout to finish: {}", reason)};
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(deadline).count();
+    return Readiness{false, true, fmt::format("exceeded its progressDeadlineSeconds: {}", seconds)};
+  };
+  if (workload.generation > workload.observed_generation)
+    return wait("observed daemonset generation less than desired generation");
+  if (workload.nowhere) return wait("no node matches its node selector, affinity and tolerations");
+  if (workload.updated < workload.replicas)
+    return wait(fmt::format("{} out of {} new pods have been updated", workload.updated, workload.replicas));
+  const int needed = workload.replicas * percent / 100;
+  if (workload.available < needed) {
+    return wait(fmt::format("{} of {} (readyThreshold {}%) updated pods are available", workload.available,
+                            needed, percent));
+  }
+  return {true, false, ""};
+}
+
+}  // namespace
+
 Readiness readiness(const WorkloadView& workload, std::string_view name, int percent, base::Duration waiting,
                     base::Duration deadline) {
+  if (workload.kind == WorkloadView::Kind::daemonset)
+    return daemonset_readiness(workload, percent, waiting, deadline);
   const auto wait = [&](std::string reason) {
     return Readiness{false, waiting >= deadline, "waiting for rollout to finish: " + std::move(reason)};
   };

@@ -10,18 +10,28 @@ namespace serin::canary {
 
 using base::Json;
 
-/// What matters of a Deployment's spec and status.
+/// What matters of a workload's spec and status.
 struct WorkloadView {
+  enum class Kind { deployment, daemonset, service } kind = Kind::deployment;
   bool exists = false;
   std::int64_t generation = 0, observed_generation = 0;
-  int replicas = 1;  ///< wanted
+  int replicas = 1;  ///< wanted; 0: scaled to zero, for a DaemonSet: parked
   int status_replicas = 0, updated = 0, ready = 0, available = 0;
   bool deadline_exceeded = false;  ///< condition Progressing has reason ProgressDeadlineExceeded
+  bool nowhere = false;            ///< a DaemonSet that is not parked, and that no node matches
   std::string revision;            ///< hash of its pod template
   bool operator==(const WorkloadView&) const = default;
 };
 
 WorkloadView view_deployment(const Json& deployment);
+
+/// The node selector that parks a DaemonSet: no node has this label. It is no part of the revision.
+inline constexpr std::string_view parking_label = "flagger.app/scale-to-zero";
+
+/// The pod template of a DaemonSet without its parking label.
+Json unparked_template(Json pod_template);
+bool is_parked(const Json& daemonset);
+WorkloadView view_daemonset(const Json& daemonset);
 
 /// Whether a workload may carry traffic, and if not why (spec 01 §9).
 struct Readiness {

@@ -294,8 +294,10 @@ std::optional<Autoscaler> read_autoscaler(const Reader& reader) {
     scaler.primary_min = replicas.integer("minReplicas", 1, 1, any);
   if (replicas.json().contains("maxReplicas"))
     scaler.primary_max = replicas.integer("maxReplicas", 1, 1, any);
-  if (scaler.kind != "HorizontalPodAutoscaler") {
-    reader.complain("kind", fmt::format("\"{}\" is not supported, use HorizontalPodAutoscaler", scaler.kind));
+  if (scaler.kind != "HorizontalPodAutoscaler" && scaler.kind != "ScaledObject") {
+    reader.complain(
+        "kind",
+        fmt::format("\"{}\" is not supported, use HorizontalPodAutoscaler or ScaledObject", scaler.kind));
   }
   return scaler;
 }
@@ -318,6 +320,8 @@ ReadSpec read_spec(const Json& canary, const SpecDefaults& defaults) {
   const Reader target = reader.child("targetRef");
   spec.target_kind = target.text("kind", "Deployment");
   spec.target_name = target.text("name");
+  if (target.text("apiVersion").starts_with("serving.knative.dev/"))
+    target.complain("apiVersion", "Knative Services are not supported, use a Service of v1 or a Deployment");
   if (spec.target_name.empty()) target.complain("name", "is required: the workload to release");
   spec.autoscaler = read_autoscaler(reader.child("autoscalerRef"));
   spec.ingress_name = reader.child("ingressRef").text("name");

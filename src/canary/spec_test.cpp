@@ -99,8 +99,11 @@ TEST(Spec, NamesEveryProblemByItsPath) {
       {{"service", "name"}, std::string(60, 'x'), "longer than the 63 characters"},
       {{"targetRef", "name"}, nullptr, "spec.targetRef.name: is required"},
       {{"autoscalerRef", "kind"},
-       "ScaledObject",
-       "spec.autoscalerRef.kind: \"ScaledObject\" is not supported"},
+       "Replicator",
+       "spec.autoscalerRef.kind: \"Replicator\" is not supported"},
+      {{"targetRef", "apiVersion"},
+       "serving.knative.dev/v1",
+       "spec.targetRef.apiVersion: Knative Services are not supported"},
   };
   for (const Case& c : cases) {
     Json canary = guide_canary();

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "workload/configs.h"
+#include "workload/service.h"
 
 namespace serin::controller {
 
@@ -39,6 +39,8 @@ base::Task<void> WorkloadEffects::observe(canary::Observation& seen) {
   if (const base::Result<workload::SelectorLabel> found = label(); !found)
     seen.target_problem = found.error().message;
   if (const World::Value found = target()) {
+    const base::Result<void> releasable = kind_.check(*found);
+    if (!releasable) seen.target_problem = releasable.error().message;
     seen.target = kind_.view(*found);
     if (kind_.has_pods()) {
       base::Result<TrackedConfigs> tracked = co_await configs_.track(spec_.ns, kind_.pod_template(*found));
@@ -57,6 +59,35 @@ base::Task<void> WorkloadEffects::observe(canary::Observation& seen) {
 
 // --- doing
 
+base::Task<base::Result<void>> WorkloadEffects::copy_config(workload::ConfigRef config) {
+  const kube::Resource resource = resource_of(config);
+  const std::string noun = config.secret ? "secret" : "configmap";
+  const std::string copy_name = config.name + "-primary";
+  kube::Api& api = objects_.api();
+  base::Result<Json> source = co_await api.get(resource, spec_.ns, config.name);
+  if (!source) {
+    co_return fail(source.error().within(
+        fmt::format("CreatePrimaryConfigs failed: {} {}.{} get query failed ", noun, config.name, spec_.ns)));
+  }
+  source->set("kind") = resource.kind;
+  base::Result<Json> existing = co_await api.get(resource, spec_.ns, copy_name);
+  if (!existing && existing.error().code != Errc::not_found) co_return fail(existing.error());
+  Json copy = workload::primary_config(*source, existing.value_or(Json()), spec_, options_);
+  const std::string failed = fmt::format("CreatePrimaryConfigs failed: {} {} {}.{} failed",
+                                         existing ? "updating" : "creating", noun, copy_name, spec_.ns);
+  if (existing && workload::must_be_replaced(*existing, copy)) {
+    const Done removed = co_await api.remove(resource, spec_.ns, copy_name, {.uid = kube::uid_of(*existing)});
+    if (!removed) co_return fail(removed.error().within(failed));
+    existing = fail(Errc::not_found, "");
+  }
+  base::Task<base::Result<Json>> write = existing ? api.replace(resource, std::move(copy), "", {})
+                                                  : api.create(resource, spec_.ns, std::move(copy), {});
+  const base::Result<Json> written = co_await std::move(write);
+  if (!written) co_return fail(written.error().within(failed));
+  objects_.note(fmt::format("{} {} synced", resource.kind, copy_name));
+  co_return base::Result<void>();
+}
+
 base::Task<base::Result<std::set<std::string>>> WorkloadEffects::copy_configs(Json target) {
   if (!kind_.has_pods()) co_return std::set<std::string>();
   const Json& pod_template = kind_.pod_template(target);
@@ -64,27 +95,8 @@ base::Task<base::Result<std::set<std::string>>> WorkloadEffects::copy_configs(Js
   if (!tracked) co_return fail(tracked.error());
   for (const workload::ConfigRef& config : workload::config_refs(pod_template)) {
     if (!tracked->checksums.contains(config.key())) continue;
-    const kube::Resource resource = resource_of(config);
-    const std::string noun = config.secret ? "secret" : "configmap";
-    kube::Api& api = objects_.api();
-    base::Result<Json> source = co_await api.get(resource, spec_.ns, config.name);
-    if (!source) {
-      co_return fail(source.error().within(fmt::format(
-          "CreatePrimaryConfigs failed: {} {}.{} get query failed ", noun, config.name, spec_.ns)));
-    }
-    source->set("kind") = resource.kind;
-    const base::Result<Json> existing = co_await api.get(resource, spec_.ns, config.name + "-primary");
-    if (!existing && existing.error().code != Errc::not_found) co_return fail(existing.error());
-    Json copy = workload::primary_config(*source, existing.value_or(Json()), spec_, options_);
-    const std::string verb = existing ? "updating" : "creating";
-    base::Task<base::Result<Json>> write = existing ? api.replace(resource, std::move(copy), "", {})
-                                                    : api.create(resource, spec_.ns, std::move(copy), {});
-    const base::Result<Json> written = co_await std::move(write);
-    if (!written) {
-      co_return fail(written.error().within(fmt::format(
-          "CreatePrimaryConfigs failed: {} {} {}-primary.{} failed", verb, noun, config.name, spec_.ns)));
-    }
-    objects_.note(fmt::format("{} {}-primary synced", resource.kind, config.name));
+    const base::Result<void> copied = co_await copy_config(config);
+    if (!copied) co_return fail(copied.error());
   }
   co_return tracked->keys();
 }
@@ -98,62 +110,51 @@ base::Task<Done> WorkloadEffects::ensure_primary(canary::EnsurePrimary wanted) {
   base::Result<std::set<std::string>> copied = co_await copy_configs(*source);
   if (!copied) co_return fail(copied.error().within(attempt));
   Json object = kind_.new_primary({*source, *found, std::move(*copied), wanted.id}, spec_, options_);
-  Done done = co_await objects_.create(
-      kind_.resource(), std::move(object),
-      fmt::format("{}: creating {} {} failed", attempt, kind_.noun(), spec_.primary_dotted()),
-      fmt::format("{} {} created", kind_.resource().kind, spec_.primary_dotted()));
+  Done done =
+      co_await objects_.create(kind_.resource(), std::move(object), kind_.creating(spec_),
+                               fmt::format("{} {} created", kind_.resource().kind, spec_.primary_dotted()));
   co_return done;
 }
 
-base::Task<Done> WorkloadEffects::ensure_primary_scaler(canary::EnsurePrimaryScaler wanted) {
-  if (!spec_.autoscaler) co_return Done();
-  const std::string name = spec_.autoscaler->name;
-  const std::string primary_name = name + "-primary";
-  const World::Value hpa = objects_.find(resources::hpas, name);
-  if (!hpa) {
-    co_return fail(Errc::not_found, fmt::format("HorizontalPodAutoscaler {}.{} get query error: "
-                                                "horizontalpodautoscalers.autoscaling \"{}\" not found",
-                                                name, spec_.ns, name));
-  }
-  const std::string noun = fmt::format("HorizontalPodAutoscaler v2 {}.{}", primary_name, spec_.ns);
-  const World::Value live = objects_.find(resources::hpas, primary_name);
+base::Task<Done> WorkloadEffects::ensure_canary_service() {
+  if (kind_.has_pods()) co_return Done();
+  const World::Value source = target();
+  if (!source) co_return fail(target_missing());
+  const std::string name = spec_.target_name + "-canary";
+  const World::Value live = objects_.find(resources::services, name);
+  Json wanted = workload::canary_service(*source, live ? *live : Json(), spec_);
   if (!live) {
-    Json created = workload::new_primary_hpa(*hpa, spec_);
-    Done done = co_await objects_.create(resources::hpas, std::move(created),
-                                         fmt::format("creating {} failed", noun), noun + " created");
+    Done done = co_await objects_.create(
+        resources::services, std::move(wanted),
+        fmt::format("reconcileCanaryService failed: creating service {} query error", spec_.dotted()),
+        fmt::format("Service {}.{} created", name, spec_.ns));
     co_return done;
   }
-  if (!wanted.update) co_return Done();
-  Json updated = workload::updated_primary_hpa(*live, *hpa, spec_);
-  if (updated == *live) co_return Done();
-  Done done = co_await objects_.replace(resources::hpas, std::move(updated),
-                                        fmt::format("updating {} failed", noun), noun + " updated");
+  if (wanted == *live) co_return Done();
+  Done done = co_await objects_.replace(resources::services, std::move(wanted),
+                                        fmt::format("updating service {}.{} failed", name, spec_.ns), "");
   co_return done;
 }
 
 base::Task<Done> WorkloadEffects::scale_target(canary::ScaleTarget::To to) {
   const World::Value found = target();
   if (!found) co_return fail(target_missing());
-  const World::Value stable = primary();
-  const World::Value scaler =
-      spec_.autoscaler ? objects_.find(resources::hpas, spec_.autoscaler->name) : nullptr;
+  const Done paused = co_await scalers_.pause(to == canary::ScaleTarget::To::zero);
+  if (!paused) co_return paused;
+  const World::Value stable = primary(), scaler = scalers_.of_target();
   const Json none;
   Json patch = kind_.scaled(*found, stable ? *stable : none, spec_, scaler ? *scaler : none, to);
   if (patch.is_null()) co_return Done();
-  const std::string attempt =
-      to == canary::ScaleTarget::To::zero
-          ? fmt::format("{} {} patch query error", kind_.noun(), spec_.target_dotted())
-          : fmt::format("scaling up {} to {} failed", spec_.target_dotted(),
-                        patch.get("spec", "replicas").int_or(1));
+  const std::string attempt = kind_.scaling(spec_, patch, to);
   Done done = co_await objects_.patch(kind_.resource(), spec_.target_name, std::move(patch), attempt, "");
   co_return done;
 }
 
 base::Task<Done> WorkloadEffects::grow_primary(int replicas) {
   const World::Value stable = primary();
-  if (!stable || stable->get("spec", "replicas").int_or(1) >= replicas) co_return Done();
-  Json patch;
-  patch.set("spec", "replicas") = replicas;
+  if (!stable) co_return Done();
+  Json patch = kind_.grown(*stable, replicas);
+  if (patch.is_null()) co_return Done();
   Done done =
       co_await objects_.patch(kind_.resource(), spec_.primary_name(), std::move(patch),
                               fmt::format("scaling up {} to {} failed", spec_.primary_dotted(), replicas),
@@ -163,8 +164,7 @@ base::Task<Done> WorkloadEffects::grow_primary(int replicas) {
 }
 
 base::Task<Done> WorkloadEffects::promote(canary::Promote wanted) {
-  const std::string attempt =
-      fmt::format("updating {} {} template spec failed", kind_.noun(), spec_.primary_dotted());
+  const std::string attempt = kind_.promoting(spec_);
   // Read now, not from the cache: what is copied must be what was analysed.
   const base::Result<Json> source =
       co_await objects_.api().get(kind_.resource(), spec_.ns, spec_.target_name);
@@ -186,27 +186,32 @@ base::Task<Done> WorkloadEffects::promote(canary::Promote wanted) {
   co_return done;
 }
 
-base::Task<Done> WorkloadEffects::restore_primary() {
-  const std::string attempt = fmt::format("restoring {} {} failed", kind_.noun(), spec_.primary_dotted());
-  kube::Api& api = objects_.api();
-  base::Result<Json> stable = co_await api.get(kind_.resource(), spec_.ns, spec_.primary_name());
-  if (!stable) co_return fail(stable.error().within(attempt));
+base::Task<base::Result<Json>> WorkloadEffects::earlier_revision(Json primary) {
+  const std::string id = kind_.primary_id(primary);
+  Json kept = kind_.kept_revision(primary);
+  if (!kept.is_null() && kind_.primary_id(kept) != id) co_return kept;
   const kube::Resource* history = kind_.history();
-  if (!history)
-    co_return fail(Errc::not_found, attempt + ": it keeps no earlier template; repair it by hand");
-  const base::Result<kube::List> kept = co_await api.list(*history, spec_.ns, {});
-  if (!kept) co_return fail(kept.error().within(attempt));
+  if (!history) co_return fail(Errc::not_found, "it keeps no earlier template; repair it by hand");
+  const base::Result<kube::List> listed = co_await objects_.api().list(*history, spec_.ns, {});
+  if (!listed) co_return fail(listed.error());
   const Json* previous = nullptr;
-  for (const Json& candidate : kept->items) {
-    const bool own = kube::controller_owner(candidate)["uid"].str() == kube::uid_of(*stable);
-    const bool current = kind_.primary_id(candidate) == kind_.primary_id(*stable);
+  for (const Json& candidate : listed->items) {
+    const bool own = kube::controller_owner(candidate)["uid"].str() == kube::uid_of(primary);
+    const bool current = kind_.primary_id(candidate) == id;
     if (own && !current && (!previous || revision_of(candidate) > revision_of(*previous)))
       previous = &candidate;
   }
-  if (!previous)
-    co_return fail(Errc::not_found,
-                   fmt::format("{}: it has no earlier {}; repair it by hand", attempt, history->kind));
-  Json restored = kind_.restored_primary(std::move(*stable), *previous);
+  if (previous) co_return *previous;
+  co_return fail(Errc::not_found, fmt::format("it has no earlier {}; repair it by hand", history->kind));
+}
+
+base::Task<Done> WorkloadEffects::restore_primary() {
+  const std::string attempt = fmt::format("restoring {} {} failed", kind_.noun(), spec_.primary_dotted());
+  base::Result<Json> stable = co_await objects_.api().get(kind_.resource(), spec_.ns, spec_.primary_name());
+  if (!stable) co_return fail(stable.error().within(attempt));
+  const base::Result<Json> earlier = co_await earlier_revision(*stable);
+  if (!earlier) co_return fail(earlier.error().within(attempt));
+  Json restored = kind_.restored_primary(std::move(*stable), *earlier);
   Done done = co_await objects_.replace(
       kind_.resource(), std::move(restored), attempt,
       fmt::format("{} {} has its previous template again", kind_.resource().kind, spec_.primary_dotted()));

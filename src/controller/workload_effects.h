@@ -5,6 +5,8 @@
 
 #include "controller/configs.h"
 #include "controller/objects.h"
+#include "controller/scaler_effects.h"
+#include "workload/configs.h"
 #include "workload/kind.h"
 
 namespace serin::controller {
@@ -15,7 +17,12 @@ class WorkloadEffects {
   /// All live as long as this. `kind`: the target's.
   WorkloadEffects(Objects& objects, ConfigTracker& configs, const workload::Kind& kind,
                   const workload::Options& options, const canary::Spec& spec)
-      : objects_(objects), configs_(configs), kind_(kind), options_(options), spec_(spec) {}
+      : objects_(objects),
+        configs_(configs),
+        kind_(kind),
+        options_(options),
+        spec_(spec),
+        scalers_(objects, spec) {}
 
   /// Fills in target, primary, primary_id, configs, and what is wrong with them.
   base::Task<void> observe(canary::Observation& seen);
@@ -24,7 +31,12 @@ class WorkloadEffects {
   [[nodiscard]] World::Value target() const { return objects_.find(kind_.resource(), spec_.target_name); }
 
   base::Task<canary::Done> ensure_primary(canary::EnsurePrimary wanted);
-  base::Task<canary::Done> ensure_primary_scaler(canary::EnsurePrimaryScaler wanted);
+  /// For a target without pods of its own: its copy T-canary exists and is like it (spec 02 §2B).
+  base::Task<canary::Done> ensure_canary_service();
+  base::Task<canary::Done> ensure_primary_scaler(canary::EnsurePrimaryScaler wanted) {
+    return scalers_.ensure_primary(wanted.update);
+  }
+  /// Its autoscaler is paused before it goes to zero, and resumed before it comes back.
   base::Task<canary::Done> scale_target(canary::ScaleTarget::To to);
   base::Task<canary::Done> grow_primary(int replicas);
   base::Task<canary::Done> promote(canary::Promote wanted);
@@ -33,6 +45,9 @@ class WorkloadEffects {
  private:
   /// Copies the target's tracked configs for the primary; their keys.
   base::Task<base::Result<std::set<std::string>>> copy_configs(Json target);
+  base::Task<base::Result<void>> copy_config(workload::ConfigRef config);
+  /// The newest object of the kind's history() that carries another revision than the primary.
+  base::Task<base::Result<Json>> earlier_revision(Json primary);
   [[nodiscard]] World::Value primary() const { return objects_.find(kind_.resource(), spec_.primary_name()); }
   /// "deployment podinfo.test get query error: deployments.apps "podinfo" not found"
   [[nodiscard]] base::Error target_missing() const;
@@ -42,6 +57,7 @@ class WorkloadEffects {
   const workload::Kind& kind_;
   const workload::Options& options_;
   const canary::Spec& spec_;
+  ScalerEffects scalers_;
 };
 
 }  // namespace serin::controller

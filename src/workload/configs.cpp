@@ -98,7 +98,8 @@ bool is_tracked(const Json& config) {
 }
 
 std::string config_checksum(const Json& config) {
-  const std::string text = config["data"].is_object() ? go_json(config["data"]) : "null";
+  std::string text = config["data"].is_object() ? go_json(config["data"]) : "null";
+  if (!config["binaryData"].empty()) text += go_json(config["binaryData"]);
   std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
   SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
   std::string hex;
@@ -134,6 +135,11 @@ Json primary_config(const Json& source, const Json& existing, const canary::Spec
     if (!source[key].is_null()) copy.set(key) = source[key];
   }
   return copy;
+}
+
+bool must_be_replaced(const Json& existing, const Json& copy) {
+  return existing["immutable"].bool_or(false) ||
+         existing["type"].str_or("Opaque") != copy["type"].str_or("Opaque");
 }
 
 }  // namespace serin::workload

@@ -28,7 +28,8 @@ std::vector<ConfigRef> config_refs(const Json& pod_template);
 /// Whether a change of it is a revision: not opted out, and no Secret of a special type (spec 02 §4.2).
 bool is_tracked(const Json& config);
 
-/// The checksum of .data that other controllers of these Canaries store too (spec 02 §4.3).
+/// The checksum of .data that other controllers of these Canaries store too (spec 02 §4.3), and of
+/// .binaryData where there is some.
 std::string config_checksum(const Json& config);
 
 /// The pod template with every tracked config's name replaced by its primary copy's.
@@ -37,5 +38,9 @@ Json with_primary_configs(Json pod_template, const std::set<std::string>& tracke
 /// The copy for the primary, laid over the one that exists (null if none) (spec 02 §4.5).
 Json primary_config(const Json& source, const Json& existing, const canary::Spec& spec,
                     const Options& options);
+
+/// Whether the API would refuse to turn the copy that exists into this one: it is immutable, or a Secret of
+/// another type. Then it is deleted and made anew.
+bool must_be_replaced(const Json& existing, const Json& copy);
 
 }  // namespace serin::workload

@@ -5,6 +5,9 @@
 #include <algorithm>
 
 #include "canary/readiness.h"
+#include "workload/daemonset.h"
+#include "workload/deployment.h"
+#include "workload/service.h"
 
 namespace serin::workload {
 namespace {
@@ -45,19 +48,39 @@ class DeploymentKind final : public Kind {
     if (target.get("spec", "replicas").int_or(1) != replicas) patch.set("spec", "replicas") = replicas;
     return patch;
   }
+  Json grown(const Json& primary, int replicas) const override {
+    Json patch;
+    if (primary.get("spec", "replicas").int_or(1) < replicas) patch.set("spec", "replicas") = replicas;
+    return patch;
+  }
 };
 
 }  // namespace
 
-base::Result<std::unique_ptr<Kind>> kind_of(const std::string& target_kind) {
-  if (target_kind == "Deployment") return std::make_unique<DeploymentKind>();
-  return base::fail(base::Errc::invalid,
-                    fmt::format("spec.targetRef.kind: {} is not supported, use Deployment", target_kind));
+std::string Kind::creating(const canary::Spec& spec) const {
+  return fmt::format("createPrimary{} failed: creating {} {} failed", resource().kind, noun(),
+                     spec.primary_dotted());
 }
 
-std::optional<kube::Resource> scaler_resource(const canary::Spec& spec) {
-  if (!spec.autoscaler) return std::nullopt;
-  return kube::resources::hpas;
+std::string Kind::promoting(const canary::Spec& spec) const {
+  return fmt::format("updating {} {} template spec failed", noun(), spec.primary_dotted());
+}
+
+std::string Kind::scaling(const canary::Spec& spec, const Json& patch, canary::ScaleTarget::To to) const {
+  if (to == canary::ScaleTarget::To::zero)
+    return fmt::format("{} {} patch query error", noun(), spec.target_dotted());
+  return fmt::format("scaling up {} to {} failed", spec.target_dotted(),
+                     patch.get("spec", "replicas").int_or(1));
+}
+
+base::Result<std::unique_ptr<Kind>> kind_of(const std::string& target_kind) {
+  if (target_kind == "Deployment") return std::make_unique<DeploymentKind>();
+  if (target_kind == "DaemonSet") return make_daemonset_kind();
+  if (target_kind == "Service") return make_service_kind();
+  return base::fail(
+      base::Errc::invalid,
+      fmt::format("spec.targetRef.kind: {} is not supported, use Deployment, DaemonSet or Service",
+                  target_kind));
 }
 
 }  // namespace serin::workload

@@ -5,6 +5,7 @@
 #include "workload/configs.h"
 #include "workload/deployment.h"
 #include "workload/labels.h"
+#include "workload/scaler.h"
 
 namespace serin::workload {
 namespace {
@@ -196,15 +197,15 @@ spec:
   metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 99}}}]
 )");
   canary::Spec spec = podinfo();
-  const Json made = new_primary_hpa(hpa, spec);
+  const Json made = make_hpa()->new_primary(hpa, spec);
   EXPECT_EQ(made.get("metadata", "name").str(), "podinfo-primary");
   EXPECT_EQ(made.get("metadata", "labels"), yaml("{a: b}"));
   EXPECT_TRUE(made.get("metadata", "annotations").is_null());
   EXPECT_EQ(made.get("spec", "scaleTargetRef", "name").str(), "podinfo-primary");
   EXPECT_EQ(made.get("spec", "metrics"), hpa.get("spec", "metrics"));
-  EXPECT_EQ(updated_primary_hpa(made, hpa, spec), made);
+  EXPECT_EQ(make_hpa()->updated_primary(made, hpa, spec), made);
   spec.autoscaler = canary::Autoscaler{"HorizontalPodAutoscaler", "podinfo", 3, 9};
-  EXPECT_EQ(updated_primary_hpa(made, hpa, spec).get("spec", "maxReplicas"), Json(9));
+  EXPECT_EQ(make_hpa()->updated_primary(made, hpa, spec).get("spec", "maxReplicas"), Json(9));
 }
 
 }  // namespace
