@@ -24,9 +24,7 @@ EventWebhooks::EventWebhooks(hooks::Webhooks& webhooks, base::Clock& clock, base
       clock_(clock),
       log_(std::move(log)),
       default_url_(std::move(default_url)),
-      queue_max_(queue_max),
-      work_(executor),
-      idle_(executor) {}
+      outbox_(executor, queue_max) {}
 
 void EventWebhooks::send(const canary::Spec& spec, const canary::Announce& event,
                          const std::string& checksum) {
@@ -38,38 +36,17 @@ void EventWebhooks::send(const canary::Spec& spec, const canary::Announce& event
     fallback.type = canary::HookType::event;
     hooks.push_back(std::move(fallback));
   }
-  for (canary::Webhook& hook : hooks) {
-    if (queue_.size() >= queue_max_) {
-      queue_.pop_front();
-      ++dropped_;
-    }
-    std::string body = event_payload(spec, hook, event, checksum, clock_.wall_now()).dump();
-    queue_.push_back({std::move(hook), std::move(body), spec.dotted()});
-  }
-  if (!queue_.empty()) work_.notify();
-}
-
-base::Task<void> EventWebhooks::run() {
-  while (true) {
-    while (!queue_.empty()) {
-      Call call = std::move(queue_.front());
-      queue_.pop_front();
-      sending_ = true;
-      const base::Result<void> sent = co_await webhooks_.call(std::move(call.hook), std::move(call.body));
-      sending_ = false;
-      if (!sent)
-        log_.with("canary", call.dotted).error("error sending event to webhook: " + sent.error().message);
-    }
-    idle_.notify();
-    co_await work_.wait();
+  for (const canary::Webhook& hook : hooks) {
+    const std::string body = event_payload(spec, hook, event, checksum, clock_.wall_now()).dump();
+    outbox_.post(hook.url,
+                 [this, hook, body, dotted = spec.dotted()] { return deliver(hook, body, dotted); });
   }
 }
 
-base::Task<bool> EventWebhooks::flush(base::MonoTime deadline) {
-  while ((!queue_.empty() || sending_) && clock_.now() < deadline) {
-    co_await idle_.wait_until(clock_, deadline);
-  }
-  co_return queue_.empty() && !sending_;
+base::Task<void> EventWebhooks::deliver(canary::Webhook hook, std::string body, std::string dotted) {
+  const base::Result<void> sent = co_await webhooks_.call(std::move(hook), std::move(body));
+  if (sent) co_return;
+  log_.with("canary", dotted).error("error sending event to webhook: " + sent.error().message);
 }
 
 }  // namespace serin::notify

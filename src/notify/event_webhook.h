@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
 #include <string>
 
 #include "base/log.h"
@@ -9,6 +8,7 @@
 #include "canary/action.h"
 #include "canary/spec.h"
 #include "hooks/caller.h"
+#include "notify/outbox.h"
 
 namespace serin::notify {
 
@@ -16,8 +16,8 @@ namespace serin::notify {
 base::Json event_payload(const canary::Spec& spec, const canary::Webhook& hook, const canary::Announce& event,
                          const std::string& checksum, base::WallTime now);
 
-/// Sends every event to the webhooks that want it, in order and off the path of the rollout: a dead receiver
-/// delays nothing but its own events. When the queue is full the oldest are dropped, and counted.
+/// Sends every event to the webhooks that want it, off the path of the rollout: each URL gets its events in
+/// order, and a dead one delays no other. When too many wait the oldest are dropped, and counted.
 class EventWebhooks {
  public:
   /// `default_url`: for canaries without a hook of type event; empty: none (flag -event-webhook).
@@ -26,27 +26,19 @@ class EventWebhooks {
 
   void send(const canary::Spec& spec, const canary::Announce& event, const std::string& checksum);
   /// Sends what is queued, until cancelled.
-  base::Task<void> run();
+  base::Task<void> run() { return outbox_.run(); }
   /// For shutdown, while run() still runs: true when everything is sent, false at the deadline.
-  base::Task<bool> flush(base::MonoTime deadline);
-  [[nodiscard]] std::size_t dropped() const { return dropped_; }
+  base::Task<bool> flush(base::MonoTime deadline) { return outbox_.flush(clock_, deadline); }
+  [[nodiscard]] std::size_t dropped() const { return outbox_.dropped(); }
 
  private:
-  struct Call {
-    canary::Webhook hook;
-    std::string body;
-    std::string dotted;
-  };
+  base::Task<void> deliver(canary::Webhook hook, std::string body, std::string dotted);
 
   hooks::Webhooks& webhooks_;
   base::Clock& clock_;
   base::Logger log_;
   std::string default_url_;
-  std::size_t queue_max_;
-  std::deque<Call> queue_;
-  base::Wakeup work_, idle_;
-  bool sending_ = false;
-  std::size_t dropped_ = 0;
+  Outbox outbox_;
 };
 
 }  // namespace serin::notify
