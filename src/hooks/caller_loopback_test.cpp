@@ -35,6 +35,10 @@ struct Seen {
 Task<void> receive(Seen* seen, http::Request request, http::Responder& responder) {
   const std::string target = request.url.target;
   seen->requests.push_back(std::move(request));
+  if (target == "/drop") {
+    responder.abandon();
+    co_return;
+  }
   http::Response response;
   if (target == "/elsewhere") response = {307, {{"Location", "http://elsewhere.test/"}}, {}};
   if (target == "/moved") response = {307, {{"Location", "/"}}, {}};
@@ -112,6 +116,13 @@ TEST(WebhooksOverHttp, AHugeAnswerIsNotReadToItsEnd) {
   EXPECT_EQ(seen.requests.size(), 1u);
 }
 
+TEST(WebhooksOverHttp, ADroppedConnectionIsNamed) {
+  Seen seen;
+  EXPECT_EQ(call_targets({"/drop"}, seen),
+            std::vector<std::string>{"POST http://127.0.0.1:PORT/drop giving up after 1 attempt(s): Post "
+                                     "\"http://127.0.0.1:PORT/drop\": EOF"});
+}
+
 TEST(WebhooksOverHttp, UserInfoBecomesBasicAuthAndIsNeverShown) {
   Seen seen;
   std::vector<Result<void>> results;
@@ -150,6 +161,20 @@ TEST(WebhooksOverHttp, GoThroughTheProxy) {
   ASSERT_EQ(seen.requests.size(), 1u);
   EXPECT_EQ(seen.requests[0].headers.get("Host"), "flagger-loadtester.test");
   EXPECT_EQ(seen.requests[0].headers.get("Proxy-Authorization"), "Basic " + base::base64_encode("u:p"));
+}
+
+TEST(WebhooksOverHttp, ReachIpv6) {
+  Seen seen;
+  std::vector<Result<void>> results;
+  try {
+    Loopback::run({.address = "::1", .tls = {}}, receiver(seen), {},
+                  [&](Loopback& loop) { return call_all(&loop, {hook_at(loop.url("/", "::1"))}, &results); });
+  } catch (const std::runtime_error& error) {
+    GTEST_SKIP() << error.what();
+  }
+  ASSERT_EQ(results.size(), 1u);
+  EXPECT_TRUE(results[0]) << results[0].error().message;
+  EXPECT_EQ(seen.requests.size(), 1u);
 }
 
 /// Takes connections and answers each with the same bytes, whatever is asked; then it stays silent.

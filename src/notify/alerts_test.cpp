@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/base64.h"
+#include "http/loopback_for_tests.h"
 #include "kube/fake_api_for_tests.h"
 #include "notify/receivers_for_tests.h"
 
@@ -251,6 +252,36 @@ TEST(Alerts, AProxyThatCannotBeUsedIsNamed) {
       scene.log.texts(),
       Texts{"alert can't be sent: postMessage failed: sending notification failed to send: unable to parse "
             "proxy URL, error: unsupported protocol scheme \"socks5\""});
+}
+
+/// Takes everything, as the proxy that it is.
+Task<void> accept_as_proxy(std::vector<http::Request>* seen, http::Request request,
+                           http::Responder& responder) {
+  seen->push_back(std::move(request));
+  co_await responder.send({});
+}
+
+Task<void> post_through(http::Loopback* loop, base::Result<http::Response>* answer) {
+  const std::string proxy = "http://u:p@127.0.0.1:" + std::to_string(loop->server->port());
+  const auto client = proxied_clients(loop->executor())(proxy);
+  if (!client) co_return;
+  http::Request request{.method = "POST", .url = {"http", "127.0.0.1", "1", "/hook", {}}};
+  *answer = co_await (*client)->send(std::move(request), {});
+}
+
+TEST(ProxiedClients, SendEverythingThroughTheProxy) {
+  std::vector<http::Request> seen;
+  base::Result<http::Response> answer = base::fail(Errc::internal, "not called");
+  http::Loopback::run(
+      {},
+      [&seen](http::Request request, http::Responder& responder) {
+        return accept_as_proxy(&seen, std::move(request), responder);
+      },
+      {}, [&answer](http::Loopback& loop) { return post_through(&loop, &answer); });
+  EXPECT_TRUE(answer);
+  ASSERT_EQ(seen.size(), 1u);
+  EXPECT_EQ(seen[0].headers.get("Host"), "127.0.0.1:1");
+  EXPECT_EQ(seen[0].headers.get("Proxy-Authorization"), "Basic " + base::base64_encode("u:p"));
 }
 
 }  // namespace
