@@ -13,9 +13,9 @@ namespace {
 
 /// Everything the reference's command line knows and this controller has no part for (yet).
 void declare_without_effect(Flags& flags) {
-  for (const char* name : {"kubeconfig-service-mesh", "control-loop-interval", "slack-url", "slack-token",
-                           "slack-proxy-url", "slack-channel", "slack-user", "msteams-url",
-                           "msteams-proxy-url", "threadiness", "ingress-class", "cluster-name"}) {
+  for (const char* name :
+       {"kubeconfig-service-mesh", "control-loop-interval", "slack-url", "slack-token", "slack-proxy-url",
+        "slack-channel", "slack-user", "msteams-url", "msteams-proxy-url", "threadiness", "ingress-class"}) {
     flags.without_effect(name);
   }
   for (const char* name : {"zap-replace-globals", "enable-config-tracking"}) flags.without_effect(name, true);
@@ -55,15 +55,29 @@ void declare(Flags& flags, controller::Options& options, bool& version) {
                 "how long checks may have nothing to judge by before that counts as failed")
       .text("ingress-annotations-prefix", options.routing.ingress_annotations_prefix,
             "prefix of the ingress controller's annotations")
+      .text("cluster-name", options.cluster_name, "told with every alert")
+      .text("slack-url", options.notifier.slack_url, "Slack's hook, for canaries without alerts of their own")
+      .text("slack-token", options.notifier.slack_token, "token of Slack's Web API, instead of a hook")
+      .text("slack-proxy-url", options.notifier.slack_proxy_url, "HTTP proxy to Slack")
+      .text("slack-user", options.notifier.slack_user, "name that messages in Slack are from")
+      .text("slack-channel", options.notifier.slack_channel, "channel for messages in Slack")
+      .text("msteams-url", options.notifier.msteams_url, "MS Teams' hook; wins over Slack")
+      .text("msteams-proxy-url", options.notifier.msteams_proxy_url, "HTTP proxy to MS Teams")
       .duration("drain-period", options.drain, "time between rerouting traffic and scaling down")
       .toggle("version", version, "print the version and exit");
   declare_without_effect(flags);
 }
 
 void apply_environment(controller::Options& options, const Environment& environment) {
-  if (std::string url = environment.get("EVENT_WEBHOOK_URL"); !url.empty()) {
-    options.event_webhook = std::move(url);
-  }
+  const auto prefer = [&](const char* name, std::string& setting) {
+    if (std::string value = environment.get(name); !value.empty()) setting = std::move(value);
+  };
+  prefer("EVENT_WEBHOOK_URL", options.event_webhook);
+  prefer("SLACK_URL", options.notifier.slack_url);
+  prefer("SLACK_TOKEN", options.notifier.slack_token);
+  prefer("SLACK_PROXY_URL", options.notifier.slack_proxy_url);
+  prefer("MSTEAMS_URL", options.notifier.msteams_url);
+  prefer("MSTEAMS_PROXY_URL", options.notifier.msteams_proxy_url);
   options.http_proxy = environment.first_of({"HTTP_PROXY", "http_proxy"});
   options.https_proxy = environment.first_of({"HTTPS_PROXY", "https_proxy"});
   options.no_proxy = environment.first_of({"NO_PROXY", "no_proxy"});
@@ -72,15 +86,6 @@ void apply_environment(controller::Options& options, const Environment& environm
   options.home_kubeconfig = environment.get("KUBECONFIG");
   const std::string home = environment.get("HOME");
   if (options.home_kubeconfig.empty() && !home.empty()) options.home_kubeconfig = home + "/.kube/config";
-}
-
-Words set_but_unused(const Environment& environment) {
-  Words names;
-  for (const char* name :
-       {"SLACK_URL", "SLACK_TOKEN", "SLACK_PROXY_URL", "MSTEAMS_URL", "MSTEAMS_PROXY_URL"}) {
-    if (!environment.get(name).empty()) names.emplace_back(name);
-  }
-  return names;
 }
 
 }  // namespace
@@ -102,7 +107,6 @@ Parsed<controller::Options> parse_controller(const Words& args, const Environmen
   options.routing.no_cross_namespace_refs = options.no_cross_namespace_refs;
   Words ignored;
   for (const std::string& flag : flags.ignored()) ignored.push_back("-" + flag);
-  for (std::string& name : set_but_unused(environment)) ignored.push_back(std::move(name));
   if (!ignored.empty()) {
     base::stderr_logger(base::parse_level(options.log_level), options.zap_encoding == "console")
         .warn(fmt::format("without effect in this version: {}", fmt::join(ignored, " ")));

@@ -4,8 +4,9 @@
 
 namespace serin::controller {
 
-EventAnnouncer::EventAnnouncer(kube::EventRecorder& events, notify::EventWebhooks& webhooks, base::Logger log)
-    : events_(events), webhooks_(webhooks), log_(std::move(log)) {}
+EventAnnouncer::EventAnnouncer(kube::EventRecorder& events, notify::EventWebhooks& webhooks,
+                               notify::Alerts& alerts, base::Logger log)
+    : events_(events), webhooks_(webhooks), alerts_(alerts), log_(std::move(log)) {}
 
 void EventAnnouncer::announce(const base::Json& canary, const canary::Spec& spec,
                               const canary::Announce& event) {
@@ -23,7 +24,7 @@ void EventAnnouncer::announce(const base::Json& canary, const canary::Spec& spec
 }
 
 void EventAnnouncer::alert(const canary::Spec& spec, const canary::Alert& alert) {
-  log_.with("canary", spec.dotted()).debug("alert: " + alert.text);
+  alerts_.send(spec, alert);
 }
 
 void EventAnnouncer::note(const canary::Spec& spec, const canary::Note& note) {

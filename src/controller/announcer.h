@@ -7,14 +7,16 @@
 #include "controller/ports.h"
 #include "hooks/caller.h"
 #include "kube/events.h"
+#include "notify/alerts.h"
 #include "notify/event_webhook.h"
 
 namespace serin::controller {
 
-/// Announces to the Canary's Events, the event webhooks and the log (spec 01 §1.1).
+/// Announces to the Canary's Events, the event webhooks, the chat rooms and the log (spec 01 §1.1).
 class EventAnnouncer final : public Announcer {
  public:
-  EventAnnouncer(kube::EventRecorder& events, notify::EventWebhooks& webhooks, base::Logger log);
+  EventAnnouncer(kube::EventRecorder& events, notify::EventWebhooks& webhooks, notify::Alerts& alerts,
+                 base::Logger log);
 
   void announce(const base::Json& canary, const canary::Spec& spec, const canary::Announce& event) override;
   void note(const canary::Spec& spec, const canary::Note& note) override;
@@ -23,6 +25,7 @@ class EventAnnouncer final : public Announcer {
  private:
   kube::EventRecorder& events_;
   notify::EventWebhooks& webhooks_;
+  notify::Alerts& alerts_;
   base::Logger log_;
 };
 

@@ -109,7 +109,10 @@ base::Task<Done> Effects::save_status(canary::Status status) {
 }
 
 base::Task<Done> Effects::ensure_services() {
-  if (!kind_.has_pods()) co_return Done();
+  if (!kind_.has_pods()) {
+    Done made = co_await workloads_.ensure_canary_service();
+    co_return made;
+  }
   base::Result<workload::SelectorLabel> label = workloads_.label();
   if (!label) co_return fail(std::move(label.error()));
   Done done = co_await services_.ensure(*label, workloads_.target());

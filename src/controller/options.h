@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "notify/destination.h"
 #include "routing/router.h"
 
 namespace serin::controller {
@@ -30,6 +31,8 @@ struct Options {
   base::Duration
       unknown_grace{};  ///< how long checks may have nothing to judge by before that counts as failed
   routing::RouterOptions routing;
+  notify::NotifierFlags notifier;
+  std::string cluster_name;  ///< told with every alert
   // From the environment.
   std::string http_proxy, https_proxy, no_proxy;
   std::string kubernetes_host, kubernetes_port, home_kubeconfig;

@@ -44,7 +44,9 @@ class Process {
         events_(api_, clock_, random_, log_, {}, executor_),
         webhooks_(*client_, *insecure_, clock_),
         event_webhooks_(webhooks_, clock_, log_, options_.event_webhook, executor_),
-        announcer_(events_, event_webhooks_, log_),
+        alerts_(api_, *client_, notify::proxied_clients(executor_), clock_, random_, log_, alerts_options(),
+                executor_),
+        announcer_(events_, event_webhooks_, alerts_, log_),
         caller_(webhooks_),
         analysis_(*client_, *insecure_, api_, log_, analysis_options()),
         analyst_(analysis_),
@@ -89,10 +91,12 @@ class Process {
     background_.spawn(world_.run());
     background_.spawn(events_.run());
     background_.spawn(event_webhooks_.run());
+    background_.spawn(alerts_.run());
     const int code = co_await lead();
     const base::MonoTime deadline = clock_.now() + std::chrono::seconds(3);
     co_await events_.flush(deadline);
     co_await event_webhooks_.flush(deadline);
+    co_await alerts_.flush(deadline);
     background_.cancel();
     co_await background_.join();
     co_return code;
@@ -116,6 +120,21 @@ class Process {
     result.on_value = [this](const canary::Spec& spec, const std::string& metric, double value) {
       meter_.analysis(spec, metric, value);
     };
+    return result;
+  }
+
+  /// A wrong setting is told once, and nothing is sent (spec 10 §2.1).
+  notify::AlertsOptions alerts_options() {
+    notify::AlertsOptions result;
+    result.cluster = options_.cluster_name;
+    result.no_cross_namespace_refs = options_.no_cross_namespace_refs;
+    base::Result<std::optional<notify::Destination>> notifier = notify::destination_of(options_.notifier);
+    if (!notifier) {
+      log_.error("Notifier " + notifier.error().message);
+    } else if (*notifier) {
+      log_.info(fmt::format("Notifications enabled for {}", (*notifier)->url.host));
+      result.notifier = std::move(*notifier);
+    }
     return result;
   }
 
@@ -217,6 +236,7 @@ class Process {
   kube::EventRecorder events_;
   hooks::Webhooks webhooks_;
   notify::EventWebhooks event_webhooks_;
+  notify::Alerts alerts_;
   EventAnnouncer announcer_;
   HookCaller caller_;
   analysis::Analysis analysis_;
