@@ -101,6 +101,22 @@ TEST(Configs, ChecksumsAreTheKnownOnes) {
   EXPECT_EQ(checksum("{\"a\":\"<b>&\xe2\x80\xa8\xc3\xa9\"}"), "6cb53ef1891b0297");
 }
 
+TEST(Configs, BinaryDataCountsWhereThereIsSome) {
+  const Json plain = yaml("{data: {color: blue}}"),
+             binary = yaml("{data: {color: blue}, binaryData: {b: YQ==}}");
+  EXPECT_EQ(config_checksum(plain), "f234cb93c08ad64e");
+  EXPECT_NE(config_checksum(binary), config_checksum(plain));
+}
+
+TEST(Configs, KnowsCopiesThatTheApiWouldNotChange) {
+  const Json opaque = yaml("{type: Opaque}"), tls = yaml("{type: kubernetes.io/tls}"),
+             map = yaml("{data: {}}");
+  EXPECT_TRUE(must_be_replaced(opaque, tls));
+  EXPECT_TRUE(must_be_replaced(yaml("{immutable: true}"), map));
+  EXPECT_FALSE(must_be_replaced(map, map));
+  EXPECT_FALSE(must_be_replaced(tls, tls));
+}
+
 TEST(Configs, TracksWhatIsNotOptedOut) {
   EXPECT_TRUE(is_tracked(yaml("{kind: ConfigMap}")));
   EXPECT_FALSE(is_tracked(
