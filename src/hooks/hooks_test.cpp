@@ -106,6 +106,25 @@ http::Response answer(int status, std::string body = "", http::Headers headers =
   return {status, std::move(headers), std::move(body)};
 }
 
+TEST(Webhooks, OnlyHooksThatSaySoSkipVerification) {
+  for (const bool disable_tls : {false, true}) {
+    boost::asio::io_context context;
+    ScriptedClient verifying, insecure;
+    verifying.answers = insecure.answers = {http::Response{}};
+    InstantClock clock;
+    Webhooks webhooks(verifying, insecure, clock);
+    canary::Webhook hook;
+    hook.url = "https://gate.test/";
+    hook.disable_tls = disable_tls;
+    Result<void> result = base::fail(Errc::internal, "not called");
+    boost::asio::co_spawn(context, store(webhooks.call(hook, "{}"), &result), [](std::exception_ptr) {});
+    context.run();
+    EXPECT_TRUE(result);
+    EXPECT_EQ(verifying.requests.size(), disable_tls ? 0u : 1u);
+    EXPECT_EQ(insecure.requests.size(), disable_tls ? 1u : 0u);
+  }
+}
+
 TEST(Webhooks, JudgesByStatus) {
   for (const int status : {200, 201, 202}) EXPECT_TRUE(call({answer(status)}).result) << status;
   for (const int status : {203, 204, 301, 400, 403, 404, 500, 501, 503})

@@ -46,7 +46,7 @@ Alerts::Alerts(kube::Api& api, http::Client& client, ProxiedClient proxied, base
       random_(random),
       log_(std::move(log)),
       options_(std::move(options)),
-      outbox_(executor, options_.waiting_max) {}
+      outbox_(executor, options_.waiting_max, log_, "alerts") {}
 
 void Alerts::send(const canary::Spec& spec, const canary::Alert& alert) {
   const Message message = message_of(spec, alert, options_.cluster);

@@ -24,7 +24,7 @@ EventWebhooks::EventWebhooks(hooks::Webhooks& webhooks, base::Clock& clock, base
       clock_(clock),
       log_(std::move(log)),
       default_url_(std::move(default_url)),
-      outbox_(executor, queue_max) {}
+      outbox_(executor, queue_max, log_, "events for webhooks") {}
 
 void EventWebhooks::send(const canary::Spec& spec, const canary::Announce& event,
                          const std::string& checksum) {

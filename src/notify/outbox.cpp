@@ -8,8 +8,13 @@ namespace serin::notify {
 namespace asio = boost::asio;
 using base::Task;
 
-Outbox::Outbox(base::Executor executor, std::size_t waiting_max)
-    : executor_(executor), waiting_max_(waiting_max), work_(executor), idle_(executor) {}
+Outbox::Outbox(base::Executor executor, std::size_t waiting_max, base::Logger log, std::string what)
+    : executor_(executor),
+      waiting_max_(waiting_max),
+      log_(std::move(log)),
+      what_(std::move(what)),
+      work_(executor),
+      idle_(executor) {}
 
 void Outbox::post(const std::string& receiver, Delivery delivery) {
   if (waiting_ >= waiting_max_) drop_one();
@@ -25,7 +30,7 @@ void Outbox::drop_one() {
   const auto length = [](const auto& lane) { return lane.second.size(); };
   std::ranges::max_element(lanes_, {}, length)->second.pop_front();
   --waiting_;
-  ++dropped_;
+  if (dropped_++ == 0) log_.error(what_ + " are lost: a receiver takes them too slowly, or not at all");
 }
 
 Task<void> Outbox::run() {

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "base/log.h"
 #include "base/task.h"
 
 namespace serin::notify {
@@ -18,8 +19,8 @@ class Outbox {
   /// Ends when the message is delivered or given up; reports failures itself.
   using Delivery = std::function<base::Task<void>()>;
 
-  /// `waiting_max`: deliveries of all lanes that may wait; at least 1.
-  Outbox(base::Executor executor, std::size_t waiting_max);
+  /// `waiting_max`: deliveries of all lanes that may wait; at least 1. `what` they are, for the log.
+  Outbox(base::Executor executor, std::size_t waiting_max, base::Logger log, std::string what);
 
   void post(const std::string& receiver, Delivery delivery);
   /// Delivers what is posted, until cancelled; to be called once.
@@ -37,6 +38,8 @@ class Outbox {
 
   base::Executor executor_;
   std::size_t waiting_max_;
+  base::Logger log_;
+  std::string what_;
   std::map<std::string, Lane> lanes_;  ///< what waits, for each receiver that has something to get
   std::deque<std::string> unstarted_;  ///< lanes that nobody drives yet
   base::Wakeup work_, idle_;

@@ -21,7 +21,8 @@ struct Scene {
   Texts delivered;
   bool flushed = false;
 
-  explicit Scene(std::size_t waiting_max = 100) : outbox(world.context.get_executor(), waiting_max) {}
+  explicit Scene(std::size_t waiting_max = 100)
+      : outbox(world.context.get_executor(), waiting_max, {}, "messages") {}
 
   Task<void> deliver(std::string text, base::Duration takes) {
     co_await world.clock.sleep_for(takes);
