@@ -1,0 +1,328 @@
+#include "controller/workload_effects.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "controller/controller_for_tests.h"
+
+namespace serin::controller {
+namespace {
+
+namespace res = kube::resources;
+using namespace std::chrono_literals;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::scaled_objects;
+using testing::Stage;
+
+constexpr std::string_view canary_template = R"(
+apiVersion: flagger.app/v1beta1
+kind: Canary
+metadata: {{name: podinfo}}
+spec:
+  targetRef: {{apiVersion: apps/v1, kind: {}, name: podinfo}}
+  {}
+  progressDeadlineSeconds: 60
+  service: {{port: 9898}}
+  analysis: {{interval: 10s, threshold: 3, maxWeight: 60, stepWeight: 20}}
+)";
+
+constexpr const char* workload_template = R"(
+apiVersion: apps/v1
+kind: {}
+metadata: {{name: podinfo}}
+spec:
+  selector: {{matchLabels: {{app: podinfo}}}}
+  template:
+    metadata: {{labels: {{app: podinfo}}}}
+    spec: {{containers: [{{name: podinfod, image: "podinfo:6.0.0"}}]}}
+)";
+
+void bootstrap(Stage& stage, const std::string& kind, const std::string& scaler = "") {
+  stage.create(kind == "DaemonSet" ? res::daemonsets : res::deployments,
+               fmt::format(fmt::runtime(workload_template), kind));
+  stage.cluster.settle(2s);
+  const std::string ref =
+      scaler.empty() ? "" : fmt::format("autoscalerRef: {{kind: {}, name: podinfo}}", scaler);
+  stage.create(res::canaries, fmt::format(canary_template, kind, ref));
+  EXPECT_TRUE(stage.reaches("Initialized"));
+  stage.cluster.settle(2s);
+  stage.texts.clear();
+}
+
+std::string image_of(Stage& stage, const kube::Resource& resource, const std::string& name) {
+  return stage.get(resource, name).get("spec", "template", "spec", "containers").at(0)["image"].str();
+}
+
+const Json& node_selector(const Json& daemonset) {
+  return daemonset.get("spec", "template", "spec", "nodeSelector");
+}
+
+// --- DaemonSets
+
+TEST(DaemonSet, IsReleasedWithTheKnownEvents) {
+  Stage stage;
+  bootstrap(stage, "DaemonSet");
+  EXPECT_EQ(node_selector(stage.get(res::daemonsets, "podinfo"))[canary::parking_label].str(), "true");
+  EXPECT_TRUE(node_selector(stage.get(res::daemonsets, "podinfo-primary")).is_null());
+  stage.set_image(res::daemonsets, "podinfo:6.0.1");
+  EXPECT_TRUE(stage.reaches("Succeeded"));
+  EXPECT_EQ(image_of(stage, res::daemonsets, "podinfo-primary"), "podinfo:6.0.1");
+  const Json parked = stage.get(res::daemonsets, "podinfo");
+  EXPECT_EQ(node_selector(parked)[canary::parking_label].str(), "true");
+  std::erase_if(stage.texts, [](const std::string& text) { return text.contains("not ready"); });
+  EXPECT_THAT(
+      stage.texts,
+      ElementsAre("New revision detected! Scaling up podinfo.default",
+                  "Starting canary analysis for podinfo.default", "Advance podinfo.default canary weight 20",
+                  "Advance podinfo.default canary weight 40", "Advance podinfo.default canary weight 60",
+                  "Copying podinfo.default template spec to podinfo-primary.default",
+                  "Routing all traffic to primary", "Promotion completed! Scaling down podinfo.default"));
+}
+
+// The reference makes it anew from the parked target, with the node selector that no node matches.
+TEST(DaemonSet, ADeletedPrimaryRunsAgain) {
+  Stage stage;
+  bootstrap(stage, "DaemonSet");
+  stage.cluster.remove(res::daemonsets, "default", "podinfo-primary");
+  stage.cluster.settle(20s);
+  const Json primary = stage.get(res::daemonsets, "podinfo-primary");
+  EXPECT_TRUE(node_selector(primary).is_null());
+  EXPECT_EQ(primary.get("status", "numberReady"), Json(1));
+}
+
+TEST(DaemonSet, AFailedPromotionGivesThePrimaryItsPreviousTemplate) {
+  Stage stage;
+  bootstrap(stage, "DaemonSet");
+  stage.on_event = [&stage](const std::string& text) {
+    if (text.starts_with("Copying")) stage.cluster.pods_become_ready = false;
+    if (text.starts_with("Promotion of")) stage.cluster.pods_become_ready = true;
+  };
+  stage.set_image(res::daemonsets, "podinfo:6.0.1");
+  EXPECT_TRUE(stage.reaches("Failed"));
+  stage.cluster.settle(60s);
+  EXPECT_THAT(stage.texts,
+              Contains("Promotion of podinfo.default failed, primary not ready: primary daemonset "
+                       "podinfo-primary.default not ready: exceeded its progressDeadlineSeconds: 60"));
+  EXPECT_EQ(image_of(stage, res::daemonsets, "podinfo-primary"), "podinfo:6.0.0");
+  EXPECT_EQ(stage.get(res::daemonsets, "podinfo-primary").get("status", "numberReady"), Json(1));
+  EXPECT_EQ(node_selector(stage.get(res::daemonsets, "podinfo"))[canary::parking_label].str(), "true");
+  EXPECT_EQ(stage.get(res::canaries, "podinfo").get("status", "canaryWeight"), Json(0));
+}
+
+TEST(DaemonSet, OneThatNoNodeMatchesIsRolledBackAtTheDeadline) {
+  Stage stage;
+  bootstrap(stage, "DaemonSet");
+  stage.merge(res::daemonsets, "podinfo", "{spec: {template: {spec: {nodeSelector: {disk: tape}}}}}");
+  EXPECT_TRUE(stage.reaches("Failed"));
+  EXPECT_THAT(
+      stage.texts,
+      Contains("canary damonset podinfo.default not ready with retryable true: waiting for rollout to "
+               "finish: no node matches its node selector, affinity and tolerations"));
+  EXPECT_EQ(node_selector(stage.get(res::daemonsets, "podinfo"))["disk"].str(), "tape") << "the user's";
+}
+
+TEST(DaemonSet, DeletingTheCanaryUnparksIt) {
+  Stage stage;
+  bootstrap(stage, "DaemonSet");
+  stage.cluster.remove(res::canaries, "default", "podinfo");
+  stage.cluster.settle(30s);
+  EXPECT_TRUE(stage.get(res::canaries, "podinfo").is_null());
+  const Json target = stage.get(res::daemonsets, "podinfo");
+  EXPECT_TRUE(node_selector(target).empty());
+  EXPECT_EQ(target.get("status", "numberReady"), Json(1));
+}
+
+TEST(DaemonSet, OnDeleteIsRefused) {
+  Stage stage;
+  bootstrap(stage, "DaemonSet");
+  stage.merge(res::daemonsets, "podinfo", "{spec: {updateStrategy: {type: OnDelete, rollingUpdate: null}}}");
+  stage.cluster.settle(5s);
+  EXPECT_THAT(stage.texts, ElementsAre("createPrimaryDaemonSet failed: daemonset podinfo.default must have "
+                                       "RollingUpdate strategy but have OnDelete"));
+}
+
+// --- autoscalers
+
+constexpr const char* scaled_object = R"(
+metadata: {name: podinfo, annotations: {scaledobject.keda.sh/transfer-hpa-ownership: "true"}}
+spec:
+  scaleTargetRef: {name: podinfo}
+  minReplicaCount: 2
+  triggers: [{type: prometheus, name: rate, metadata: {query: 'sum(rate(requests{app="podinfo"}[1m]))'}}]
+)";
+
+constexpr std::string_view paused = "autoscaling.keda.sh/paused-replicas";
+
+std::string paused_at(Stage& stage, const std::string& name) {
+  return stage.get(scaled_objects, name).get("metadata", "annotations", paused).str();
+}
+
+TEST(Keda, TheTargetsIsPausedWhileItHasNoPods) {
+  Stage stage;
+  stage.create(scaled_objects, scaled_object);
+  bootstrap(stage, "Deployment", "ScaledObject");
+  EXPECT_EQ(paused_at(stage, "podinfo"), "0");
+  const Json primary = stage.get(scaled_objects, "podinfo-primary");
+  EXPECT_EQ(primary.get("spec", "scaleTargetRef", "name").str(), "podinfo-primary");
+  EXPECT_EQ(primary.get("spec", "triggers").at(0).get("metadata", "query").str(),
+            "sum(rate(requests{app=\"podinfo-primary\"}[1m]))");
+  std::string during_run = "?";
+  stage.on_event = [&](const std::string& text) {
+    if (!text.starts_with("Starting")) return;
+    const auto object = stage.cluster.registry->get(scaled_objects, {"default", "podinfo"});
+    during_run = (*object)->get("metadata", "annotations", paused).str();
+  };
+  stage.set_image(res::deployments, "podinfo:6.0.1");
+  EXPECT_TRUE(stage.reaches("Succeeded"));
+  EXPECT_EQ(during_run, "");
+  EXPECT_EQ(paused_at(stage, "podinfo"), "0");
+  EXPECT_EQ(paused_at(stage, "podinfo-primary"), "");
+  EXPECT_EQ(stage.get(res::deployments, "podinfo").get("spec", "replicas"), Json(0));
+}
+
+// Scenario 37: the reference copies the pause to the primary, and KEDA then ends all its pods.
+TEST(Keda, APrimaryObjectMadeFromAPausedOneIsNotPaused) {
+  Stage stage;
+  stage.create(scaled_objects, scaled_object);
+  bootstrap(stage, "Deployment", "ScaledObject");
+  stage.cluster.remove(scaled_objects, "default", "podinfo-primary");
+  stage.cluster.settle(5s);
+  const Json primary = stage.get(scaled_objects, "podinfo-primary");
+  ASSERT_FALSE(primary.is_null());
+  EXPECT_EQ(primary.get("metadata", "annotations").dump(),
+            R"({"scaledobject.keda.sh/transfer-hpa-ownership":"true"})");
+}
+
+TEST(Keda, DeletingTheCanaryResumesTheTargets) {
+  Stage stage;
+  stage.create(scaled_objects, scaled_object);
+  bootstrap(stage, "Deployment", "ScaledObject");
+  stage.cluster.remove(res::canaries, "default", "podinfo");
+  stage.cluster.settle(30s);
+  EXPECT_EQ(paused_at(stage, "podinfo"), "");
+  EXPECT_EQ(stage.get(res::deployments, "podinfo").get("status", "readyReplicas"), Json(1));
+}
+
+constexpr const char* hpa = R"(
+metadata: {name: podinfo}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: podinfo}
+  minReplicas: 2
+  maxReplicas: 4
+  metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 99}}}]
+)";
+
+void start_and_wait_for_traffic(Stage& stage) {
+  bool moved = false;
+  stage.on_event = [&moved](const std::string& text) { moved = moved || text.contains("weight 20"); };
+  stage.set_image(res::deployments, "podinfo:6.0.1");
+  for (int i = 0; i < 600 && !moved; ++i) stage.cluster.settle(200ms);
+  ASSERT_TRUE(moved);
+  stage.on_event = [](const std::string&) {};
+}
+
+// Scenario 38.
+TEST(Scaler, ExchangedInARunLeavesOnlyTheNewOneOnThePrimary) {
+  Stage stage;
+  stage.create(res::hpas, hpa);
+  stage.create(scaled_objects, scaled_object);
+  bootstrap(stage, "Deployment", "HorizontalPodAutoscaler");
+  start_and_wait_for_traffic(stage);
+  stage.merge(res::canaries, "podinfo", "{spec: {autoscalerRef: {kind: ScaledObject}}}");
+  EXPECT_TRUE(stage.reaches("Succeeded"));
+  EXPECT_TRUE(stage.get(res::hpas, "podinfo-primary").is_null());
+  EXPECT_FALSE(stage.get(res::hpas, "podinfo").is_null()) << "the user's";
+  EXPECT_FALSE(stage.get(scaled_objects, "podinfo-primary").is_null());
+}
+
+TEST(Scaler, RemovedInARunHoldsNothingUp) {
+  Stage stage;
+  stage.create(res::hpas, hpa);
+  bootstrap(stage, "Deployment", "HorizontalPodAutoscaler");
+  start_and_wait_for_traffic(stage);
+  stage.cluster.remove(res::hpas, "default", "podinfo");
+  EXPECT_TRUE(stage.reaches("Succeeded"));
+  EXPECT_FALSE(stage.get(res::hpas, "podinfo-primary").is_null()) << "the primary keeps what it has";
+  EXPECT_THAT(stage.notes,
+              Contains(HasSubstr("HorizontalPodAutoscaler podinfo.default get query error: "
+                                 "horizontalpodautoscalers.autoscaling \"podinfo\" not found; ")));
+  stage.merge(res::canaries, "podinfo", "{spec: {autoscalerRef: null}}");
+  stage.set_image(res::deployments, "podinfo:6.0.2");
+  EXPECT_TRUE(stage.reaches("Progressing"));
+  EXPECT_TRUE(stage.reaches("Succeeded"));
+  EXPECT_TRUE(stage.get(res::hpas, "podinfo-primary").is_null()) << "no longer named";
+}
+
+TEST(Scaler, ChangedBetweenRunsReachesThePrimaryWithTheNextPromotion) {
+  Stage stage;
+  stage.create(res::hpas, hpa);
+  bootstrap(stage, "Deployment", "HorizontalPodAutoscaler");
+  stage.merge(res::hpas, "podinfo", "{spec: {maxReplicas: 9}}");
+  stage.cluster.settle(10s);
+  EXPECT_EQ(stage.get(res::hpas, "podinfo-primary").get("spec", "maxReplicas"), Json(4));
+  stage.set_image(res::deployments, "podinfo:6.0.1");
+  EXPECT_TRUE(stage.reaches("Succeeded"));
+  EXPECT_EQ(stage.get(res::hpas, "podinfo-primary").get("spec", "maxReplicas"), Json(9));
+}
+
+// --- configs
+
+TEST(Configs, ACopyThatCannotBeChangedIsMadeAnew) {
+  Stage stage;
+  stage.create(res::secrets, "{metadata: {name: token}, type: Opaque, data: {t: YQ==}}");
+  stage.create(res::configmaps, "{metadata: {name: colors}, data: {color: blue}}");
+  bootstrap(stage, "Deployment");
+  stage.merge(res::deployments, "podinfo",
+              "{spec: {template: {spec: {volumes: [{name: s, secret: {secretName: token}}, "
+              "{name: c, configMap: {name: colors}}]}}}}");
+  EXPECT_TRUE(stage.reaches("Succeeded"));
+  stage.cluster.settle(2s);
+  stage.merge(res::configmaps, "colors-primary", "{immutable: true}");
+  stage.cluster.remove(res::secrets, "default", "token");
+  stage.create(res::secrets,
+               "{metadata: {name: token}, type: kubernetes.io/basic-auth, data: {username: Yg==, password: "
+               "Yg==}}");
+  stage.merge(res::configmaps, "colors", "{data: {color: green}}");
+  EXPECT_TRUE(stage.reaches("Progressing"));
+  EXPECT_TRUE(stage.reaches("Succeeded"));
+  EXPECT_EQ(stage.get(res::secrets, "token-primary")["type"].str(), "kubernetes.io/basic-auth");
+  EXPECT_EQ(stage.get(res::configmaps, "colors-primary").get("data", "color").str(), "green");
+}
+
+// --- Services
+
+TEST(ServiceTarget, ItsCanaryCopyFollowsIt) {
+  Stage stage;
+  stage.create(res::services, "{metadata: {name: podinfo}, spec: {selector: {v: a}, ports: [{port: 80}]}}");
+  stage.create(res::canaries, fmt::format(canary_template, "Service", "suspend: true"));
+  stage.cluster.settle(1s);
+  canary::Spec spec;
+  spec.name = spec.target_name = "podinfo";
+  spec.ns = "default";
+  spec.uid = kube::uid_of(stage.get(res::canaries, "podinfo"));
+  spec.target_kind = "Service";
+  const std::unique_ptr<workload::Kind> kind = workload::kind_of("Service").value();
+  const workload::Options options;
+  Objects objects(stage.world, stage.announcer, spec);
+  WorkloadEffects effects(objects, stage.configs, *kind, options, spec);
+  for (const char* selector : {"a", "b", "b"}) {
+    stage.merge(res::services, "podinfo", fmt::format("{{spec: {{selector: {{v: {}}}}}}}", selector).c_str());
+    stage.cluster.settle(1s);
+    const std::string before = kube::resource_version_of(stage.get(res::services, "podinfo-canary"));
+    const canary::Done done = stage.cluster.world.get(effects.ensure_canary_service());
+    ASSERT_TRUE(done) << done.error().message;
+    const Json copy = stage.get(res::services, "podinfo-canary");
+    EXPECT_EQ(copy.get("spec", "selector", "v").str(), selector);
+    EXPECT_NE(copy.get("spec", "clusterIP"), stage.get(res::services, "podinfo").get("spec", "clusterIP"));
+    stage.cluster.settle(1s);
+    const canary::Done again = stage.cluster.world.get(effects.ensure_canary_service());
+    ASSERT_TRUE(again);
+    EXPECT_EQ(stage.get(res::services, "podinfo-canary"), copy) << "compared before it is written";
+  }
+}
+
+}  // namespace
+}  // namespace serin::controller
