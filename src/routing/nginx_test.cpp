@@ -31,6 +31,8 @@ metadata:
     kubectl.kubernetes.io/last-applied-configuration: "{}"
     kubernetes.io/ingress.class: nginx
     nginx.ingress.kubernetes.io/proxy-body-size: 8m
+    nginx.ingress.kubernetes.io/configuration-snippet: |
+      proxy_set_header l5d-dst-override $service_name.$namespace.svc.cluster.local:9898;
     cert-manager.io/cluster-issuer: letsencrypt
 spec:
   rules:
@@ -53,6 +55,8 @@ metadata:
     kustomize.toolkit.fluxcd.io/reconcile: disabled
     kubernetes.io/ingress.class: nginx
     nginx.ingress.kubernetes.io/proxy-body-size: 8m
+    nginx.ingress.kubernetes.io/configuration-snippet: |
+      proxy_set_header l5d-dst-override $service_name.$namespace.svc.cluster.local:9898;
 spec:
   rules:
   - host: app.example.com
