@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "canary/hash.h"
 
@@ -62,6 +63,17 @@ WorkloadView view_daemonset(const Json& daemonset) {
   view.available = count("numberAvailable");
   view.revision = template_hash(unparked_template(daemonset.get("spec", "template")));
   return view;
+}
+
+void settle_placement(WorkloadView& target, WorkloadView& primary) {
+  const auto serves_nobody = [](const WorkloadView& view) {
+    return !view.exists || view.replicas == 0 || view.nowhere;
+  };
+  if (!serves_nobody(target) || !serves_nobody(primary)) return;
+  for (WorkloadView* view : {&target, &primary}) {
+    if (!std::exchange(view->nowhere, false)) continue;
+    view->status_replicas = view->updated = view->ready = view->available = view->replicas;
+  }
 }
 
 namespace {

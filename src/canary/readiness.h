@@ -33,6 +33,11 @@ Json unparked_template(Json pod_template);
 bool is_parked(const Json& daemonset);
 WorkloadView view_daemonset(const Json& daemonset);
 
+/// A DaemonSet that no node matches cannot serve, and is waited for. Where neither side has a node (the other
+/// one is parked, missing, or matches none either) nobody is served anyway, and both count as complete, as
+/// they do for Kubernetes.
+void settle_placement(WorkloadView& target, WorkloadView& primary);
+
 /// Whether a workload may carry traffic, and if not why (spec 01 §9).
 struct Readiness {
   bool ready = false;

@@ -100,5 +100,23 @@ TEST(DaemonSetReadiness, AStatusOfBeforeSaysNothingAboutNodes) {
   EXPECT_FALSE(view.nowhere);
 }
 
+TEST(Placement, AClusterWithoutNodesWaitsForNothing) {
+  const auto nowhere = [] {
+    WorkloadView view{.kind = WorkloadView::Kind::daemonset, .exists = true, .nowhere = true};
+    view.generation = view.observed_generation = 1;
+    return view;
+  };
+  WorkloadView target = nowhere(), primary = nowhere();
+  settle_placement(target, primary);
+  EXPECT_TRUE(readiness(target, "podinfo", 100, {}, std::chrono::minutes(1)).ready);
+  EXPECT_EQ(primary.ready, 1);
+
+  WorkloadView serving{.kind = WorkloadView::Kind::daemonset, .exists = true};
+  serving.replicas = serving.updated = serving.ready = serving.available = 3;
+  WorkloadView misplaced = nowhere();
+  settle_placement(misplaced, serving);
+  EXPECT_FALSE(readiness(misplaced, "podinfo", 100, {}, std::chrono::minutes(1)).ready);
+}
+
 }  // namespace
 }  // namespace serin::canary

@@ -32,15 +32,34 @@ base::Error WorkloadEffects::target_missing() const {
 base::Result<workload::SelectorLabel> WorkloadEffects::label() const {
   const World::Value found = target();
   if (!found) return fail(target_missing());
-  return kind_.label(*found, options_);
+  return label_of(*found, primary().get());
+}
+
+base::Result<workload::SelectorLabel> WorkloadEffects::label_of(const Json& target,
+                                                                const Json* primary) const {
+  if (primary && kind_.has_pods()) {
+    if (std::optional<workload::SelectorLabel> fixed = workload::established_label(target, *primary))
+      return *std::move(fixed);
+  }
+  return kind_.label(target, options_);
+}
+
+std::string WorkloadEffects::problem_with(const Json& target, const Json* primary) const {
+  if (const base::Result<workload::SelectorLabel> label = label_of(target, primary); !label)
+    return label.error().message;
+  if (const base::Result<void> releasable = kind_.check(target); !releasable)
+    return releasable.error().message;
+  if (!primary || !kind_.has_pods() || workload::established_label(target, *primary)) return "";
+  const Json& fixed = primary->get("spec", "selector", "matchLabels");
+  return fmt::format("{} {} spec.selector.matchLabels must contain {}, by which {} was made: add it again",
+                     kind_.noun(), spec_.target_dotted(),
+                     fixed.empty() ? "a label" : fixed.members().begin()->key, spec_.primary_dotted());
 }
 
 base::Task<void> WorkloadEffects::observe(canary::Observation& seen) {
-  if (const base::Result<workload::SelectorLabel> found = label(); !found)
-    seen.target_problem = found.error().message;
+  const World::Value stable = primary();
   if (const World::Value found = target()) {
-    const base::Result<void> releasable = kind_.check(*found);
-    if (!releasable) seen.target_problem = releasable.error().message;
+    seen.target_problem = problem_with(*found, stable.get());
     seen.target = kind_.view(*found);
     if (kind_.has_pods()) {
       base::Result<TrackedConfigs> tracked = co_await configs_.track(spec_.ns, kind_.pod_template(*found));
@@ -51,10 +70,12 @@ base::Task<void> WorkloadEffects::observe(canary::Observation& seen) {
       }
     }
   }
-  if (const World::Value found = primary()) {
-    seen.primary = kind_.view(*found);
-    seen.primary_id = kind_.primary_id(*found);
+  if (!seen.target.exists) seen.target_problem = target_missing().message;
+  if (stable) {
+    seen.primary = kind_.view(*stable);
+    seen.primary_id = kind_.primary_id(*stable);
   }
+  canary::settle_placement(seen.target, seen.primary);
 }
 
 // --- doing
@@ -176,7 +197,7 @@ base::Task<Done> WorkloadEffects::promote(canary::Promote wanted) {
   base::Result<Json> stable = co_await objects_.api().get(kind_.resource(), spec_.ns, spec_.primary_name());
   if (!stable) co_return fail(stable.error().within(attempt));
   if (kind_.primary_id(*stable) == wanted.id) co_return Done();
-  const base::Result<workload::SelectorLabel> found = kind_.label(*source, options_);
+  const base::Result<workload::SelectorLabel> found = label_of(*source, &*stable);
   if (!found) co_return fail(found.error().within(attempt));
   base::Result<std::set<std::string>> copied = co_await copy_configs(*source);
   if (!copied) co_return fail(copied.error().within(attempt));

@@ -48,6 +48,10 @@ class WorkloadEffects {
   base::Task<base::Result<void>> copy_config(workload::ConfigRef config);
   /// The newest object of the kind's history() that carries another revision than the primary.
   base::Task<base::Result<Json>> earlier_revision(Json primary);
+  /// The target's label, in view of the primary (null: there is none yet).
+  [[nodiscard]] base::Result<workload::SelectorLabel> label_of(const Json& target, const Json* primary) const;
+  /// Why this target cannot be released, as the event shows it; empty: it can.
+  [[nodiscard]] std::string problem_with(const Json& target, const Json* primary) const;
   [[nodiscard]] World::Value primary() const { return objects_.find(kind_.resource(), spec_.primary_name()); }
   /// "deployment podinfo.test get query error: deployments.apps "podinfo" not found"
   [[nodiscard]] base::Error target_missing() const;

@@ -268,6 +268,52 @@ TEST(Scaler, ChangedBetweenRunsReachesThePrimaryWithTheNextPromotion) {
   EXPECT_EQ(stage.get(res::hpas, "podinfo-primary").get("spec", "maxReplicas"), Json(9));
 }
 
+// --- labels
+
+// Scenario 49: a target made anew with another selector. The primary's cannot change.
+TEST(Labels, ARenamedLabelLeavesThePrimaryServing) {
+  Stage stage;
+  bootstrap(stage, "Deployment");
+  stage.cluster.remove(res::deployments, "default", "podinfo");
+  stage.cluster.settle(2s);
+  stage.create(res::deployments, R"(
+metadata: {name: podinfo}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: podinfod, image: "podinfo:6.0.1"}]}
+)");
+  EXPECT_TRUE(stage.reaches("Progressing"));
+  EXPECT_EQ(stage.get(res::services, "podinfo-canary").get("spec", "selector", "app").str(), "web");
+  EXPECT_EQ(stage.get(res::services, "podinfo").get("spec", "selector", "app").str(), "podinfo-primary");
+  EXPECT_TRUE(stage.reaches("Succeeded"));
+  EXPECT_EQ(image_of(stage, res::deployments, "podinfo-primary"), "podinfo:6.0.1");
+  EXPECT_EQ(stage.get(res::services, "podinfo").get("spec", "selector", "app").str(), "podinfo-primary");
+  EXPECT_EQ(stage.get(res::deployments, "podinfo-primary").get("status", "readyReplicas"), Json(1));
+}
+
+TEST(Labels, ATargetWithoutThePrimarysLabelIsNamedAndHarmsNothing) {
+  Stage stage;
+  bootstrap(stage, "Deployment");
+  stage.cluster.remove(res::deployments, "default", "podinfo");
+  stage.cluster.settle(2s);
+  stage.texts.clear();
+  stage.create(res::deployments, R"(
+metadata: {name: podinfo}
+spec:
+  selector: {matchLabels: {name: podinfo}}
+  template:
+    metadata: {labels: {name: podinfo}}
+    spec: {containers: [{name: podinfod, image: "podinfo:6.0.1"}]}
+)");
+  stage.cluster.settle(10s);
+  EXPECT_THAT(stage.texts,
+              ElementsAre("deployment podinfo.default spec.selector.matchLabels must contain app, by which "
+                          "podinfo-primary.default was made: add it again"));
+  EXPECT_EQ(stage.get(res::services, "podinfo").get("spec", "selector", "app").str(), "podinfo-primary");
+}
+
 // --- configs
 
 TEST(Configs, ACopyThatCannotBeChangedIsMadeAnew) {
