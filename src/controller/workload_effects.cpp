@@ -69,8 +69,9 @@ base::Task<void> WorkloadEffects::observe(canary::Observation& seen) {
         seen.config_problem = tracked.error().message;
       }
     }
+  } else {
+    seen.target_problem = target_missing().message;
   }
-  if (!seen.target.exists) seen.target_problem = target_missing().message;
   if (stable) {
     seen.primary = kind_.view(*stable);
     seen.primary_id = kind_.primary_id(*stable);

@@ -340,6 +340,23 @@ TEST(Configs, ACopyThatCannotBeChangedIsMadeAnew) {
 
 // --- Services
 
+TEST(ServiceTarget, IsReleasedWithoutAnyPods) {
+  Stage stage;
+  stage.create(res::services, "{metadata: {name: podinfo}, spec: {selector: {v: a}, ports: [{port: 80}]}}");
+  stage.create(res::canaries, fmt::format(canary_template, "Service", ""));
+  EXPECT_TRUE(stage.reaches("Initialized"));
+  const Json primary = stage.get(res::services, "podinfo-primary");
+  EXPECT_EQ(primary.get("spec", "selector", "v").str(), "a");
+  stage.merge(res::services, "podinfo", "{spec: {selector: {v: b}}}");
+  EXPECT_TRUE(stage.reaches("Progressing"));
+  EXPECT_EQ(stage.get(res::services, "podinfo-primary").get("spec", "selector", "v").str(), "a");
+  EXPECT_TRUE(stage.reaches("Succeeded"));
+  const Json promoted = stage.get(res::services, "podinfo-primary");
+  EXPECT_EQ(promoted.get("spec", "selector", "v").str(), "b");
+  EXPECT_EQ(promoted.get("spec", "clusterIP"), primary.get("spec", "clusterIP"));
+  EXPECT_EQ(promoted.get("metadata", "ownerReferences"), primary.get("metadata", "ownerReferences"));
+}
+
 TEST(ServiceTarget, ItsCanaryCopyFollowsIt) {
   Stage stage;
   stage.create(res::services, "{metadata: {name: podinfo}, spec: {selector: {v: a}, ports: [{port: 80}]}}");

@@ -21,8 +21,8 @@ const Json& template_in(const Json& object) {
 }
 
 /// Never parked, however the target is at this moment: a parked primary would run nowhere.
-Json unparked(const PrimarySource& source, const canary::Spec& spec, const Options& options) {
-  return canary::unparked_template(primary_template(source, spec, options));
+Json unparked(const PrimarySource& source) {
+  return canary::unparked_template(primary_template(source));
 }
 
 class DaemonSetKind final : public Kind {
@@ -56,16 +56,16 @@ class DaemonSetKind final : public Kind {
     primary.set("metadata") = new_primary_metadata(source, spec, options);
     primary.set("spec", "selector", "matchLabels", source.label.key) = source.label.primary_value();
     take_members(primary.set("spec"), source.target["spec"], copied_fields);
-    primary.set("spec", "template") = unparked(source, spec, options);
+    primary.set("spec", "template") = unparked(source);
     return primary;
   }
-  Json promoted_primary(Json primary, const PrimarySource& source, const canary::Spec& spec,
+  Json promoted_primary(Json primary, const PrimarySource& source, const canary::Spec&,
                         const Options& options) const override {
     const std::string previous = primary.get("spec", "template").dump();
     primary.set("metadata") = promoted_metadata(primary["metadata"], source, options);
     primary.set("metadata", "annotations", previous_annotation) = previous;
     take_members(primary.set("spec"), source.target["spec"], copied_fields);
-    primary.set("spec", "template") = unparked(source, spec, options);
+    primary.set("spec", "template") = unparked(source);
     return primary;
   }
   Json restored_primary(Json primary, const Json& earlier) const override {

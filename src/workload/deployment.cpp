@@ -20,7 +20,7 @@ Json new_primary(const PrimarySource& source, const canary::Spec& spec, const Op
   body.set("replicas") = std::max<std::int64_t>(1, target.get("spec", "replicas").int_or(1));
   body.set("selector", "matchLabels", source.label.key) = source.label.primary_value();
   take_members(body, target["spec"], copied_fields);
-  body.set("template") = primary_template(source, spec, options);
+  body.set("template") = primary_template(source);
   return primary;
 }
 
@@ -35,7 +35,7 @@ Json promoted_primary(Json primary, const PrimarySource& source, const canary::S
     body.set("replicas") = std::max(serving, target.get("spec", "replicas").int_or(1));
   }
   take_members(body, target["spec"], copied_fields);
-  body.set("template") = primary_template(source, spec, options);
+  body.set("template") = primary_template(source);
   return primary;
 }
 

@@ -21,6 +21,18 @@ base::Result<SelectorLabel> selector_label(const Json& target, const Options& op
                   fmt::join(options.selector_labels, " ")));
 }
 
+std::optional<SelectorLabel> established_label(const Json& target, const Json& primary) {
+  const Json& labels = target.get("spec", "selector", "matchLabels");
+  const Json& fixed = primary.get("spec", "selector", "matchLabels");
+  for (const Json::Member& member : fixed.members()) {
+    if (!labels[member.key].is_string()) continue;
+    SelectorLabel label{member.key, labels[member.key].str(), {}};
+    if (label.primary_value() != member.value.str()) label.primary = member.value.str();
+    return label;
+  }
+  return std::nullopt;
+}
+
 Json without_toolkit(const Json& metadata) {
   Json result = Json::object();
   for (const Json::Member& member : metadata.members()) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,8 +16,9 @@ using base::Json;
 /// The label by which the target's pods are selected: key and value (spec 02 §2.1).
 struct SelectorLabel {
   std::string key, value;
+  std::string primary;  ///< the value of the primary's pods, if it is another than one would expect
   bool operator==(const SelectorLabel&) const = default;
-  [[nodiscard]] std::string primary_value() const { return value + "-primary"; }
+  [[nodiscard]] std::string primary_value() const { return primary.empty() ? value + "-primary" : primary; }
 };
 
 /// The controller's flags that shape generated objects.
@@ -27,6 +29,11 @@ struct Options {
 
 /// The first of the known labels that the target selects its pods by. Error (invalid): none of them.
 base::Result<SelectorLabel> selector_label(const Json& target, const Options& options);
+
+/// The label of a target that has a primary: the one which that was made with. Its selector is fixed, so it
+/// counts whatever -selector-labels says now, and however the target's value has changed. nullopt: the target
+/// no longer selects its pods by it.
+std::optional<SelectorLabel> established_label(const Json& target, const Json& primary);
 
 /// Labels or annotations that may be copied to generated objects: Flux's own keys never (spec 02 §1, TK).
 Json without_toolkit(const Json& metadata);

@@ -7,34 +7,26 @@
 namespace serin::workload {
 namespace {
 
-/// Pod labels that name the target become the primary's in selectors over the workload's own pods (spec 02
-/// §2.4).
-void rewrite_selector(Json& selector, const std::string& target_name, const Options& options) {
-  const auto known = [&](const std::string& key) {
-    return std::ranges::find(options.selector_labels, key) != options.selector_labels.end();
-  };
-  if (Json* labels = selector.find("matchLabels")) {
-    for (Json::Member& member : labels->make_object()) {
-      if (known(member.key) && member.value == Json(target_name)) member.value = target_name + "-primary";
-    }
-  }
-  if (Json* expressions = selector.find("matchExpressions")) {
-    for (Json& expression : expressions->make_array()) {
-      Json* values = expression.find("values");
-      if (!known(expression["key"].str()) || !values) continue;
-      const auto value = std::ranges::find(values->make_array(), Json(target_name));
-      if (value != values->make_array().end()) *value = target_name + "-primary";
-    }
+/// The label of the target's pods becomes the primary's in selectors over the workload's own pods (spec 02
+/// §2.4). Other labels are the same on both, whatever their values are.
+void rewrite_selector(Json& selector, const SelectorLabel& label) {
+  if (Json* labels = selector.find("matchLabels"); labels && (*labels)[label.key] == Json(label.value))
+    labels->set(label.key) = label.primary_value();
+  Json* expressions = selector.find("matchExpressions");
+  if (!expressions) return;
+  for (Json& expression : expressions->make_array()) {
+    Json* values = expression.find("values");
+    if (expression["key"].str() != label.key || !values) continue;
+    std::ranges::replace(values->make_array(), Json(label.value), Json(label.primary_value()));
   }
 }
 
-void rewrite_spreading(Json& pod_spec, const std::string& target_name, const Options& options) {
+void rewrite_spreading(Json& pod_spec, const SelectorLabel& label) {
   const auto rewrite_in = [&](Json* list, bool weighted) {
     if (!list) return;
     for (Json& element : list->make_array()) {
       Json* term = weighted ? element.find("podAffinityTerm") : &element;
-      if (Json* selector = term ? term->find("labelSelector") : nullptr)
-        rewrite_selector(*selector, target_name, options);
+      if (Json* selector = term ? term->find("labelSelector") : nullptr) rewrite_selector(*selector, label);
     }
   };
   rewrite_in(pod_spec.find("topologySpreadConstraints"), false);
@@ -65,7 +57,7 @@ void set_or_erase(Json& object, std::string_view key, Json value) {
   }
 }
 
-Json primary_template(const PrimarySource& source, const canary::Spec& spec, const Options& options) {
+Json primary_template(const PrimarySource& source) {
   const Json& target_template = source.target.get("spec", "template");
   Json result = Json::object();
   Json annotations = without_toolkit(target_template.get("metadata", "annotations"));
@@ -75,7 +67,7 @@ Json primary_template(const PrimarySource& source, const canary::Spec& spec, con
   labels.set(source.label.key) = source.label.primary_value();
   result.set("metadata", "labels") = std::move(labels);
   result.set("spec") = with_primary_configs(target_template, source.tracked_configs)["spec"];
-  rewrite_spreading(result.set("spec"), spec.target_name, options);
+  rewrite_spreading(result.set("spec"), source.label);
   return result;
 }
 

@@ -26,7 +26,7 @@ inline constexpr std::string_view id_annotation = "flagger-id";
 /// promotion writes it, and the pod template.
 Json new_primary_metadata(const PrimarySource& source, const canary::Spec& spec, const Options& options);
 Json promoted_metadata(Json metadata, const PrimarySource& source, const Options& options);
-Json primary_template(const PrimarySource& source, const canary::Spec& spec, const Options& options);
+Json primary_template(const PrimarySource& source);
 
 /// Takes these members of `from` over, also their absence.
 void take_members(Json& into, const Json& from, std::initializer_list<std::string_view> keys);

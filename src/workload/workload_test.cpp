@@ -80,6 +80,29 @@ TEST(Labels, FindsTheSelectorLabel) {
             "app.kubernetes.io/name]");
 }
 
+TEST(Labels, APrimaryKeepsTheLabelItWasMadeWith) {
+  const Json primary = yaml("{spec: {selector: {matchLabels: {app: podinfo-primary}}}}");
+  EXPECT_EQ(established_label(target(), primary), (SelectorLabel{"app", "podinfo", ""}));
+  Json renamed = target();
+  renamed.set("spec", "selector", "matchLabels") = yaml("{name: podinfo, app: web}");
+  const auto label = established_label(renamed, primary);
+  EXPECT_EQ(label, (SelectorLabel{"app", "web", "podinfo-primary"}));
+  EXPECT_EQ(label->primary_value(), "podinfo-primary");
+  renamed.set("spec", "selector", "matchLabels") = yaml("{name: podinfo}");
+  EXPECT_EQ(established_label(renamed, primary), std::nullopt);
+}
+
+TEST(Primary, SpreadsByTheLabelItIsSelectedBy) {
+  Json made = target();
+  made.set("spec", "template", "spec", "topologySpreadConstraints") = yaml(
+      "[{labelSelector: {matchLabels: {app: web}}}, {labelSelector: {matchLabels: {tier: front, name: "
+      "podinfo}}}]");
+  const Json primary = new_primary({made, {"app", "web", ""}, {}, "id-1"}, podinfo(), {});
+  const Json& spread = primary.get("spec", "template", "spec", "topologySpreadConstraints");
+  EXPECT_EQ(spread.at(0).get("labelSelector", "matchLabels"), yaml("{app: web-primary}"));
+  EXPECT_EQ(spread.at(1).get("labelSelector", "matchLabels"), yaml("{tier: front, name: podinfo}"));
+}
+
 TEST(Configs, FindsEveryReference) {
   std::vector<std::string> keys;
   for (const ConfigRef& ref : config_refs(target().get("spec", "template"))) keys.push_back(ref.key());
