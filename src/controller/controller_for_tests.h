@@ -29,7 +29,7 @@ class Stage final : private Analyst, private Caller, private Announcer, private 
     }
     cluster.create_yaml(res::nodes, "", "{metadata: {name: local, labels: {disk: ssd}}}");
     cluster.settle(1s);
-    tasks_.spawn(world.run());
+    tasks_.spawn(world_.run());
     tasks_.spawn(controller_.run());
   }
   ~Stage() override {
@@ -104,14 +104,9 @@ spec:
 
   base::Executor executor_ = cluster.world.context.get_executor();
   base::Random random_{7};
-
- public:
-  World world{*cluster.api, cluster.world.clock, random_, base::Logger(), executor_, ""};
-  ConfigTracker configs{world};
-  Announcer& announcer = *this;
-
- private:
-  Shared shared_{world, configs, *this, *this, *this, *this, cluster.world.clock, {}, "linkerd", 3s};
+  World world_{*cluster.api, cluster.world.clock, random_, base::Logger(), executor_, ""};
+  ConfigTracker configs_{world_};
+  Shared shared_{world_, configs_, *this, *this, *this, *this, cluster.world.clock, {}, "linkerd", 3s};
   Controller controller_{shared_, {}, base::Logger(), executor_};
   base::TaskGroup tasks_{executor_};
 };
