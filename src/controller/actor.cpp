@@ -74,8 +74,10 @@ base::Task<std::vector<std::string>> Actor::equip() {
   for (const std::unique_ptr<routing::Router>& router : routers_) {
     bool offered = true;
     for (const kube::Resource& resource : router->kinds()) {
-      const bool found = co_await shared_.world.follow(resource);
-      offered = offered && (found || resource != router->kinds().front());
+      const bool is_its_own = resource == router->kinds().front();
+      const World::Need need = is_its_own ? World::Need::required : World::Need::useful;
+      const bool found = co_await shared_.world.follow(resource, need);
+      offered = offered && (found || !is_its_own);
     }
     if (!offered) continue;
     router_ = router.get();

@@ -70,7 +70,7 @@ base::Task<void> World::wait_synced() {
   while (!canaries.cache->synced()) co_await clock_.sleep_for(std::chrono::milliseconds(5));
 }
 
-base::Task<bool> World::follow(kube::Resource resource) {
+base::Task<bool> World::follow(kube::Resource resource, Need need) {
   const Kind* kind = kind_of(resource);
   if (!kind) {
     Kind& added = add(resource);
@@ -78,6 +78,7 @@ base::Task<bool> World::follow(kube::Resource resource) {
     kind = &added;
   }
   while (!kind->cache->synced() && !kind->cache->status().api_missing) {
+    if (need == Need::useful && !kind->cache->status().problem.empty()) break;
     co_await clock_.sleep_for(std::chrono::milliseconds(5));
   }
   co_return kind->cache->synced();

@@ -34,8 +34,10 @@ class World {
   /// Returns when the Canaries have been listed once.
   base::Task<void> wait_synced();
   /// Sees to it that a kind is followed, and waits until it has been listed once. False: the server does not
-  /// offer it now; it is found by itself if that changes.
-  base::Task<bool> follow(kube::Resource resource);
+  /// offer it now; it is found by itself if that changes. What is merely useful is not waited for when it
+  /// cannot be listed for any other reason, such as missing rights.
+  enum class Need { required, useful };
+  base::Task<bool> follow(kube::Resource resource, Need need = Need::required);
   void listen(Listener listener) { listener_ = std::move(listener); }
 
   /// The object as we know it, or null.

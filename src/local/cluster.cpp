@@ -197,6 +197,24 @@ Result<void> Cluster::start_workload_parts() {
   return {};
 }
 
+/// Without NGINX everything else works.
+Task<Result<void>> Cluster::start_ingress() {
+  ingress_ =
+      std::make_unique<Ingress>(IngressOptions{.folder = options_.data / "ingress", .nginx = options_.nginx},
+                                *api_, clock_, random_, log_.with("component", "ingress"), executor_);
+  const Result<void> started = co_await ingress_->start();
+  if (!started && started.error().code == Errc::not_found) {
+    say_(part("ingress", "none: " + started.error().message));
+    ingress_.reset();
+    co_return Result<void>();
+  }
+  if (!started) co_return started;
+  tasks_.spawn(ingress_->run());
+  say_(part("ingress",
+            fmt::format("NGINX; hosts of Ingresses answer through {}", data_plane_->forward_proxy_url())));
+  co_return Result<void>();
+}
+
 Task<Result<void>> Cluster::start_prometheus() {
   const Result<std::uint16_t> port =
       free_loopback_port(options_.prometheus_port, "choose another with --prometheus-port");
@@ -256,6 +274,8 @@ Task<Result<void>> Cluster::start() {
   if (auto done = make_node(); !done) co_return done;
   if (auto done = start_api_server(); !done) co_return done;
   if (auto done = start_workload_parts(); !done) co_return done;
+  const Result<void> ingress = co_await start_ingress();
+  if (!ingress) co_return ingress;
   const Result<void> prometheus = co_await start_prometheus();
   if (!prometheus) co_return prometheus;
   if (options_.controller) {

@@ -14,6 +14,7 @@
 #include "local/controller_process.h"
 #include "local/controllers/controllers.h"
 #include "local/data_plane.h"
+#include "local/ingress/ingress.h"
 #include "local/metrics/prometheus.h"
 #include "local/node/node.h"
 #include "local/options.h"
@@ -43,6 +44,7 @@ class Cluster {
   base::Result<void> make_node();
   base::Result<void> start_api_server();
   base::Result<void> start_workload_parts();
+  base::Task<base::Result<void>> start_ingress();
   base::Task<base::Result<void>> start_prometheus();
   base::Result<void> start_controller();
   base::Task<base::Result<void>> start();
@@ -75,6 +77,7 @@ class Cluster {
   std::unique_ptr<DataPlane> data_plane_;
   std::unique_ptr<Spawner> spawner_;
   std::unique_ptr<http::Client> client_;
+  std::unique_ptr<Ingress> ingress_;
   std::unique_ptr<Prometheus> prometheus_;
   std::unique_ptr<ControllerProcess> controller_;
   base::TaskGroup tasks_;

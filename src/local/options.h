@@ -15,6 +15,7 @@ struct ClusterOptions {
   bool shared = false;                   ///< don't try namespaces
   std::filesystem::path images;          ///< the user's table of images; empty: none
   std::filesystem::path prometheus = "/usr/bin/prometheus";
+  std::filesystem::path nginx = "/usr/sbin/nginx";
 };
 
 /// Runs the whole embedded cluster, telling on stdout what it starts and how to use it, until SIGINT or
