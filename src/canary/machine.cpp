@@ -282,6 +282,8 @@ Plan<> Turn::Machine::act() {
     co_await bootstrap();
     co_return;
   }
+  // Named before it is put right.
+  if (!in.seen.route_problem.empty()) co_await report(in.seen.route_problem);
   // Generated objects that cannot be kept must not keep traffic from being brought to safety.
   const bool kept = co_await upkeep();
   if (!kept && !runs_analysis() && phase() != Phase::promoting && phase() != Phase::finalising) co_return;

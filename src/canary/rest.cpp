@@ -45,7 +45,8 @@ Plan<> Turn::Machine::tidy() {
     if (!routed) co_return;
     co_await ask(Drain{});
   }
-  if (in.seen.target.replicas == 0 || in.seen.primary.ready == 0) co_return;
+  const bool has_pods = in.seen.target.kind != WorkloadView::Kind::service;
+  if (!has_pods || in.seen.target.replicas == 0 || in.seen.primary.ready == 0) co_return;
   co_await ask(Note{fmt::format("Scaling down {} {}: it was scaled up outside of a rollout",
                                 spec().target_kind, spec().target_dotted())});
   co_await park_target();
