@@ -232,14 +232,12 @@ class Parser {
   void read_number(const Token& token, Operand& into) {
     std::string_view digits = token.value;
     if (digits.starts_with('+')) digits.remove_prefix(1);
-    const char* end = digits.data() + digits.size();
+    const char *begin = digits.data(), *end = begin + digits.size();
     into.kind = Operand::Kind::integer;
-    if (const auto [at, error] = std::from_chars(digits.data(), end, into.integer);
-        error == std::errc{} && at == end)
+    if (const auto [at, error] = std::from_chars(begin, end, into.integer); error == std::errc{} && at == end)
       return;
     into.kind = Operand::Kind::real;
-    if (const auto [at, error] = std::from_chars(digits.data(), end, into.real);
-        error == std::errc{} && at == end)
+    if (const auto [at, error] = std::from_chars(begin, end, into.real); error == std::errc{} && at == end)
       return;
     refuse_at(token.position, fmt::format("bad number syntax: {}", go_quote(token.value)));
   }

@@ -195,7 +195,7 @@ class MeshController::Impl {
       if (!kind.cache || kind.resource.kind != "HTTPRoute") continue;
       for (const kube::Cache::Value& route : kind.cache->list()) {
         Json parents = next_parents(*route, services, clock_.wall_now());
-        if (parents.size() == 0 && route->get("status", "parents").size() == 0) continue;
+        if (parents.empty() && route->get("status", "parents").empty()) continue;
         if (parents == route->get("status", "parents")) continue;
         co_await write_status(kind.resource, route, std::move(parents));
       }
