@@ -41,7 +41,7 @@ constexpr std::string_view audit_policy =
 
 constexpr std::string_view controllers =
     "deployment-controller,replicaset-controller,horizontal-pod-autoscaler-controller,"
-    "garbage-collector-controller,namespace-controller,endpointslice-controller";
+    "daemonset-controller,garbage-collector-controller,namespace-controller,endpointslice-controller";
 
 }  // namespace
 

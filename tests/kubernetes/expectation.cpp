@@ -33,8 +33,10 @@ bool is_left_out(std::string_view key) {
                                       "clusterIP",
                                       "clusterIPs",
                                       "deletionTimestamp",
-                                      "deletionGracePeriodSeconds"};
-  return std::ranges::find(keys, key) != keys.end() || key.starts_with("deployment.kubernetes.io/");
+                                      "deletionGracePeriodSeconds",
+                                      "serin.dev/previous-template"};
+  return std::ranges::find(keys, key) != keys.end() || key.starts_with("deployment.kubernetes.io/") ||
+         key.starts_with("deprecated.daemonset.");
 }
 
 std::string with_replaced(std::string text, std::string_view from, std::string_view to) {
@@ -96,7 +98,9 @@ Json expectable(const Json& object, const std::string& webhooks) {
   const std::string kind = clean["kind"].str();
   // Ours alone (docs/differences.md).
   if (kind == "Canary" && clean.contains("status")) clean.set("status").erase("checks");
-  if (kind == "Deployment" || kind == "HorizontalPodAutoscaler" || kind == "Service") clean.erase("status");
+  for (const char* theirs : {"Deployment", "DaemonSet", "HorizontalPodAutoscaler", "Service", "Ingress"}) {
+    if (kind == theirs) clean.erase("status");
+  }
   return clean;
 }
 

@@ -14,7 +14,7 @@
 #include "base/yaml.h"
 #include "kube/rest_api.h"
 #include "tests/kubernetes/control_plane.h"
-#include "tests/kubernetes/stage.h"
+#include "tests/kubernetes/scenarios.h"
 
 namespace serin::kubernetes_test {
 namespace {
@@ -26,131 +26,6 @@ using base::Json;
 using base::Result;
 using base::Task;
 using namespace std::chrono_literals;
-
-// --- The scenarios. Each begins with podinfo 6.0.0 as the primary.
-
-Task<void> begin(Stage* stage, std::function<void(Json&)> change = {}) {
-  co_await stage->create("canary.yaml", std::move(change));
-  co_await stage->expect_event("Initialization done");
-  co_await stage->expect_objects("initialized");
-}
-
-Task<void> end(Stage* stage) {
-  co_await stage->expect_objects("end");
-  stage->expect_all_events();
-}
-
-Task<void> promote(Stage* stage) {
-  co_await stage->install();
-  co_await begin(stage);
-  co_await stage->set_image("podinfo:6.0.1");
-  co_await stage->expect_event("New revision");
-  co_await stage->expect_event("canary weight 20");
-  co_await stage->expect_objects("weight20");
-  co_await stage->expect_event("Copying");
-  co_await stage->expect_objects("promoting");
-  co_await stage->expect_event("Promotion completed");
-  co_await end(stage);
-}
-
-Task<void> rollback_errors(Stage* stage) {
-  co_await stage->install();
-  co_await begin(stage);
-  co_await stage->set_image("podinfo:6.0.2");
-  co_await stage->expect_event("canary weight 20");
-  stage->measure("classification", 69.17);
-  co_await stage->expect_event("Canary failed");
-  co_await end(stage);
-}
-
-Task<void> custom_404(Stage* stage) {
-  const std::string of = fmt::format("namespace=\"{}\",deployment=\"podinfo\"", stage->ns());
-  const std::string query = fmt::format(
-      "100 - sum(rate(response_total{{{0},status_code!=\"404\",direction=\"inbound\"}}[1m])) / "
-      "sum(rate(response_total{{{0},direction=\"inbound\"}}[1m])) * 100",
-      of);
-  stage->measure("404", 0);
-  co_await stage->install();
-  co_await begin(stage, [query](Json& canary) {
-    canary.set("spec", "analysis", "metrics") =
-        Json::array({Json::object({{"name", "404s percentage"}, {"threshold", 3}, {"query", query}})});
-  });
-  co_await stage->set_image("podinfo:6.0.3");
-  co_await stage->expect_event("canary weight 20");
-  stage->measure("404", 6.2);
-  co_await stage->expect_event("Canary failed");
-  co_await end(stage);
-}
-
-Task<void> restart_midway(Stage* stage) {
-  co_await stage->install();
-  co_await begin(stage);
-  co_await stage->set_image("podinfo:6.0.1");
-  co_await stage->expect_event("canary weight 40");
-  co_await stage->set_image("podinfo:6.0.2");
-  co_await stage->expect_event("Restarting analysis");
-  co_await stage->expect_objects("restarted");
-  co_await stage->expect_event("Promotion completed");
-  co_await end(stage);
-}
-
-/// Environment from the ConfigMap, files from the Secret.
-void use_configs(Json& object) {
-  if (object["kind"].str() != "Deployment") return;
-  Json& pod = object.set("spec", "template", "spec");
-  Json& container = pod.set("containers").make_array().front();
-  container.set("envFrom") =
-      Json::array({Json::object({{"configMapRef", Json::object({{"name", "podinfo-config"}})}})});
-  container.set("volumeMounts") = Json::array({Json::object({{"name", "sec"}, {"mountPath", "/sec"}})});
-  pod.set("volumes") = Json::array(
-      {Json::object({{"name", "sec"}, {"secret", Json::object({{"secretName", "podinfo-secret"}})}})});
-}
-
-Task<void> config_change(Stage* stage) {
-  co_await stage->install(use_configs);
-  co_await stage->create("configs.yaml");
-  co_await begin(stage, [](Json& canary) { canary.set("spec", "analysis", "maxWeight") = 20; });
-  Json config;
-  config.set("data", "color") = "green";
-  co_await stage->merge(resources::configmaps, "podinfo-config", std::move(config));
-  co_await stage->expect_event("New revision");
-  co_await stage->expect_event("Promotion completed");
-  co_await stage->expect_objects("promoted");
-  Json secret;
-  secret.set("stringData", "token") = "b";
-  co_await stage->merge(resources::secrets, "podinfo-secret", std::move(secret));
-  co_await stage->expect_event("New revision");
-  co_await stage->expect_event("Promotion completed");
-  co_await end(stage);
-}
-
-Task<void> revert_delete(Stage* stage) {
-  co_await stage->install();
-  co_await begin(stage, [](Json& canary) { canary.set("spec", "revertOnDeletion") = true; });
-  co_await stage->remove_canary();
-  co_await stage->expect_event("Terminated canary");
-  co_await end(stage);
-}
-
-Task<void> skip(Stage* stage) {
-  co_await stage->install();
-  co_await begin(stage, [](Json& canary) { canary.set("spec", "skipAnalysis") = true; });
-  co_await stage->set_image("podinfo:6.0.7");
-  co_await stage->expect_event("Canary analysis was skipped");
-  co_await end(stage);
-}
-
-struct Scenario {
-  const char* name;
-  Task<void> (*play)(Stage*);
-};
-constexpr Scenario scenarios[] = {{"promote", promote},
-                                  {"rollback-errors", rollback_errors},
-                                  {"custom-404", custom_404},
-                                  {"restart-midway", restart_midway},
-                                  {"config-change", config_change},
-                                  {"revert-delete", revert_delete},
-                                  {"skip", skip}};
 
 // --- The performance: one control plane, one controller, all scenarios at once.
 
@@ -205,7 +80,8 @@ Task<Result<void>> apply_crds(kube::Api* api, base::Clock* clock, std::filesyste
   co_return Result<void>{};
 }
 
-/// From an audit log: the requests of the controller that are no watches and no leases.
+/// From an audit log: the requests of the controller that are no watches and no leases. A kind that is not
+/// served cannot be watched, and is asked for anew at times, once for all canaries.
 std::vector<std::string> controllers_requests(const std::filesystem::path& audit_log, std::streamoff from) {
   std::ifstream in(audit_log);
   in.seekg(from);
@@ -215,7 +91,8 @@ std::vector<std::string> controllers_requests(const std::filesystem::path& audit
     if (!entry || !(*entry)["userAgent"].str().starts_with("serin")) continue;
     const std::string verb = (*entry)["verb"].str();
     const std::string uri = (*entry)["requestURI"].str();
-    if (verb != "watch" && !uri.contains("/leases")) requests.push_back(verb + " " + uri);
+    const bool not_served = verb == "list" && entry->get("responseStatus", "code") == Json(404);
+    if (verb != "watch" && !uri.contains("/leases") && !not_served) requests.push_back(verb + " " + uri);
   }
   return requests;
 }
@@ -251,6 +128,8 @@ class Performance {
     done = co_await apply_crds(&plane_.api(), &clock_, setting_.source / "deploy/crds");
     if (!done) co_return done;
     done = start_services();
+    if (!done) co_return done;
+    done = co_await node_->join_cluster();
     if (!done) co_return done;
     co_return start_controller();
   }
@@ -300,17 +179,18 @@ class Performance {
                           .metrics = metrics_,
                           .receiver = receiver_,
                           .webhooks = fmt::format("127.0.0.1:{}", hook_server_->port()),
+                          .prometheus = fmt::format("http://127.0.0.1:{}", metrics_server_->port()),
                           .files = setting_.source / "tests/kubernetes"};
     std::vector<std::unique_ptr<Stage>> stages;
     base::TaskGroup plays(executor_);
-    for (const Scenario& scenario : scenarios) {
+    for (const Scenario& scenario : scenarios()) {
       Stage& stage = *stages.emplace_back(std::make_unique<Stage>(theatre, scenario.name));
       plays.spawn(scenario.play(&stage));
     }
     co_await wait_for(&plays);
-    for (std::size_t i = 0; i < stages.size(); ++i) {
-      report->problems[scenarios[i].name] = stages[i]->problems();
-      report->events[scenarios[i].name] = stages[i]->events();
+    for (const auto& stage : stages) {
+      report->problems[stage->name()] = stage->problems();
+      report->events[stage->name()] = stage->events();
     }
   }
 
@@ -426,6 +306,21 @@ TEST_F(KubernetesTest, RevertDelete) {
 }
 TEST_F(KubernetesTest, Skip) {
   expect_no_problems("skip");
+}
+TEST_F(KubernetesTest, Gates) {
+  expect_no_problems("gates");
+}
+TEST_F(KubernetesTest, BlueGreen) {
+  expect_no_problems("bluegreen");
+}
+TEST_F(KubernetesTest, DaemonSet) {
+  expect_no_problems("daemonset");
+}
+TEST_F(KubernetesTest, GatewayApi) {
+  expect_no_problems("gatewayapi");
+}
+TEST_F(KubernetesTest, AbTestByNginx) {
+  expect_no_problems("abtest-nginx");
 }
 
 /// Three intervals, the drain period of 3 s, the primary's rollout (it is ready after 0.3 s and available

@@ -20,30 +20,30 @@ constexpr base::Duration patience = 60s;
 /// What kubectl shows of it: the version that the API server prefers.
 const kube::Resource trafficsplits{"split.smi-spec.io", "v1alpha2", "trafficsplits", "TrafficSplit"};
 
+const kube::Resource httproutes{"gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute"};
+
+/// The kinds whose objects are compared.
 const std::vector<kube::Resource>& compared() {
-  static const std::vector<kube::Resource> all = {
-      resources::canaries,   resources::deployments, resources::services, resources::hpas,
-      resources::configmaps, resources::secrets,     trafficsplits};
+  static const std::vector<kube::Resource> all = {resources::canaries,   resources::deployments,
+                                                  resources::services,   resources::hpas,
+                                                  resources::configmaps, resources::secrets,
+                                                  resources::daemonsets, resources::ingresses,
+                                                  trafficsplits,         httproutes};
   return all;
 }
 
 /// The resource of an object in our manifests.
 const kube::Resource& resource_of(const Json& object) {
+  if (object["kind"].str() == "MetricTemplate") return resources::metric_templates;
   return *std::ranges::find(compared(), object["kind"].str(), &kube::Resource::kind);
 }
 
-/// The manifest's hooks are at http://webhooks/NAMESPACE.
-void point_hooks_at(Json& canary, const std::string& place) {
-  for (Json& hook : canary.set("spec", "analysis", "webhooks").make_array()) {
-    const std::string path = hook["url"].str().substr(std::string_view("http://webhooks/NAMESPACE").size());
-    hook.set("url") = "http://" + place + path;
-  }
-}
-
-/// Until the end, the primary's replicas are in flux: its HPA raises them within its own 15 seconds.
+/// Until the end, the primary's replicas are in flux: its HPA raises them within its own 15 seconds. So are
+/// those of a target that got them from its primary.
 void leave_out_what_is_in_flux(Objects& objects, const std::string& mark) {
-  const auto primary = objects.find("Deployment/podinfo-primary");
-  if (mark != "end" && primary != objects.end()) primary->second.set("spec").erase("replicas");
+  const bool released = !objects.contains("Canary/podinfo");
+  const auto found = objects.find(released ? "Deployment/podinfo" : "Deployment/podinfo-primary");
+  if ((released || mark != "end") && found != objects.end()) found->second.set("spec").erase("replicas");
 }
 
 }  // namespace
@@ -65,12 +65,33 @@ bool Stage::failed(const Result<Json>& outcome, const std::string& step) {
   return !outcome;
 }
 
-Task<void> Stage::install(std::function<void(Json&)> change) {
+Json Stage::localized(const Json& value) const {
+  if (value.is_string()) {
+    std::string text = value.str();
+    for (const auto& [from, to] :
+         {std::pair("http://webhooks/", "http://" + theatre_.webhooks + "/"),
+          std::pair("http://prometheus", theatre_.prometheus), std::pair("NAMESPACE", ns_)}) {
+      if (const auto at = text.find(from); at != std::string::npos)
+        text.replace(at, std::string_view(from).size(), to);
+    }
+    return text;
+  }
+  if (!value.is_object() && !value.is_array()) return value;
+  Json all = value.is_array() ? Json::array() : Json::object();
+  if (value.is_array()) {
+    for (const Json& each : value.items()) all.push_back(localized(each));
+  } else {
+    for (const auto& [key, member] : value.members()) all.set(key) = localized(member);
+  }
+  return all;
+}
+
+Task<void> Stage::install(std::function<void(Json&)> change, std::string manifest) {
   Json ns = Json::object({{"apiVersion", "v1"}, {"kind", "Namespace"}});
   ns.set("metadata", "name") = ns_;
   const Result<Json> made = co_await theatre_.api.create(resources::namespaces, "", std::move(ns), {});
   if (failed(made, "create namespace")) co_return;
-  co_await create("deployment.yaml", std::move(change));
+  co_await create(std::move(manifest), std::move(change));
 }
 
 Task<void> Stage::create(std::string manifest, std::function<void(Json&)> change) {
@@ -81,8 +102,7 @@ Task<void> Stage::create(std::string manifest, std::function<void(Json&)> change
     co_return;
   }
   for (const auto& [name, read] : *objects) {
-    Json object = read;
-    if (object["kind"].str() == "Canary") point_hooks_at(object, theatre_.webhooks + "/" + ns_);
+    Json object = localized(read);
     if (change) change(object);
     const kube::Resource resource = resource_of(object);
     const Result<Json> made = co_await theatre_.api.create(resource, ns_, std::move(object), {});
@@ -97,13 +117,13 @@ Task<void> Stage::merge(kube::Resource resource, std::string name, Json patch) {
   failed(done, "patch " + resource.kind + "/" + name);
 }
 
-Task<void> Stage::set_image(std::string image) {
+Task<void> Stage::set_image(std::string image, kube::Resource kind) {
   if (!problems_.empty()) co_return;
   Json patch;
   patch.set("spec", "template", "spec", "containers") =
       Json::array({Json::object({{"name", "podinfod"}, {"image", std::move(image)}})});
-  const Result<Json> done = co_await theatre_.api.patch(resources::deployments, ns_, "podinfo",
-                                                        kube::PatchType::strategic, std::move(patch), "", {});
+  const Result<Json> done =
+      co_await theatre_.api.patch(kind, ns_, "podinfo", kube::PatchType::strategic, std::move(patch), "", {});
   failed(done, "set image");
 }
 
@@ -125,6 +145,10 @@ Task<void> Stage::remove_canary() {
 
 void Stage::measure(std::string part, double value) {
   theatre_.metrics.answer(ns_, std::move(part), value);
+}
+
+void Stage::answer_hook(std::string path, int status) {
+  theatre_.receiver.answer("/" + ns_ + "/" + path, status);
 }
 
 Task<void> Stage::expect_event(std::string text) {
@@ -165,7 +189,7 @@ Task<void> Stage::expect_objects(std::string mark) {
     co_return;
   }
   // Of all moments until then, the one that came closest is what is told.
-  const base::MonoTime deadline = theatre_.clock.now() + patience / 2;
+  const base::MonoTime deadline = theatre_.clock.now() + patience;
   std::vector<std::string> closest;
   do {
     const Result<Objects> objects = co_await read_all(mark);

@@ -18,6 +18,7 @@ struct Theatre {
   MetricsStandIn& metrics;
   WebhookReceiver& receiver;
   std::string webhooks;         ///< the receiver's "host:port"
+  std::string prometheus;       ///< the URL of what stands in for it
   std::filesystem::path files;  ///< this test's folder: manifests/ and expected/
 };
 
@@ -27,6 +28,7 @@ class Stage {
  public:
   Stage(Theatre theatre, std::string name);
 
+  [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const std::string& ns() const { return ns_; }
   [[nodiscard]] const std::vector<std::string>& problems() const { return problems_; }
   [[nodiscard]] const std::vector<Event>& events() const { return inbox_.events; }
@@ -35,16 +37,20 @@ class Stage {
 
   // --- Steps
 
-  /// Namespace, Deployment and HPA; `change` may alter each object before it is created.
-  base::Task<void> install(std::function<void(kube::Json&)> change = {});
-  /// Creates all objects of a manifest.
+  /// The namespace and the workload; `change` may alter each object before it is created.
+  base::Task<void> install(std::function<void(kube::Json&)> change = {},
+                           std::string manifest = "deployment.yaml");
+  /// Creates all objects of a manifest. In its texts, NAMESPACE is this stage's, the host "webhooks" the
+  /// receiver's address, and http://prometheus the URL of its stand-in.
   base::Task<void> create(std::string manifest, std::function<void(kube::Json&)> change = {});
   base::Task<void> merge(kube::Resource resource, std::string name, kube::Json patch);
-  base::Task<void> set_image(std::string image);
+  base::Task<void> set_image(std::string image, kube::Resource kind = kube::resources::deployments);
   /// Returns when the Canary has gone.
   base::Task<void> remove_canary();
   /// From now on, queries of this namespace that contain `part` have this value.
   void measure(std::string part, double value);
+  /// From now on, hooks to http://webhooks/NAMESPACE/<path> are answered with this status.
+  void answer_hook(std::string path, int status);
   /// An event that contains `text` comes, after those that were expected before.
   base::Task<void> expect_event(std::string text);
   /// The namespace's objects become what expected/<scenario>/<mark>.yaml holds.
@@ -53,6 +59,7 @@ class Stage {
   void expect_all_events();
 
  private:
+  [[nodiscard]] kube::Json localized(const kube::Json& value) const;
   bool failed(const base::Result<kube::Json>& outcome, const std::string& step);
   base::Task<base::Result<Objects>> read_all(std::string mark);
 

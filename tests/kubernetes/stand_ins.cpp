@@ -21,6 +21,20 @@ NodeStandIn::NodeStandIn(kube::Api& api, base::Clock& clock, base::Random& rando
   });
 }
 
+Task<base::Result<void>> NodeStandIn::join_cluster() {
+  Json node = Json::object({{"apiVersion", "v1"}, {"kind", "Node"}});
+  node.set("metadata", "name") = "stand-in";
+  const base::Result<Json> made = co_await api_.create(kube::resources::nodes, "", std::move(node), {});
+  if (!made) co_return base::fail(made.error().within("create Node"));
+  // The API server taints what is new until somebody has found it ready.
+  Json patch;
+  patch.set("spec", "taints") = Json();
+  const base::Result<Json> cleared = co_await api_.patch(kube::resources::nodes, "", "stand-in",
+                                                         kube::PatchType::merge, std::move(patch), "", {});
+  if (!cleared) co_return base::fail(cleared.error().within("patch Node"));
+  co_return base::Result<void>{};
+}
+
 Task<void> NodeStandIn::run() {
   tasks_.spawn(pods_.run());
   co_await tasks_.join();
@@ -114,6 +128,8 @@ Task<void> WebhookReceiver::serve(http::Request request, http::Responder& respon
     mine.arrived.notify();
   }
   http::Response response;
+  if (const auto told = answers_.find(request.url.target); told != answers_.end())
+    response.status = told->second;
   co_await responder.send(std::move(response));
 }
 

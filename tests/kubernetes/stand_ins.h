@@ -16,6 +16,8 @@ namespace serin::kubernetes_test {
 class NodeStandIn {
  public:
   NodeStandIn(kube::Api& api, base::Clock& clock, base::Random& random, base::Executor executor);
+  /// Adds the one node there is: DaemonSets have a pod for each.
+  base::Task<base::Result<void>> join_cluster();
   /// Until cancelled.
   base::Task<void> run();
 
@@ -65,13 +67,15 @@ struct Inbox {
   base::Wakeup arrived;
 };
 
-/// Stands in for everything that webhooks call: keeps the events posted to /events, and answers every hook
-/// with success.
+/// Stands in for everything that webhooks call: keeps the events posted to /events, and answers hooks with
+/// success, unless another answer is asked for.
 class WebhookReceiver {
  public:
   WebhookReceiver(base::Clock& clock, base::Executor executor)
       : clock_(clock), executor_(std::move(executor)) {}
   Inbox& inbox(const std::string& ns);
+  /// Requests for this path have this status from now on.
+  void answer(const std::string& path, int status) { answers_[path] = status; }
   /// A http::Handler's body.
   base::Task<void> serve(http::Request request, http::Responder& responder);
 
@@ -79,6 +83,7 @@ class WebhookReceiver {
   base::Clock& clock_;
   base::Executor executor_;
   std::map<std::string, std::unique_ptr<Inbox>> inboxes_;
+  std::map<std::string, int> answers_;  ///< by path
 };
 
 }  // namespace serin::kubernetes_test
