@@ -27,6 +27,8 @@ Task<void> MortalApi::wrote(std::string what) {
 Task<Result<Json>> MortalApi::get(kube::Resource resource, std::string ns, std::string name) {
   Result<Json> result = co_await api_.get(resource, ns, name);
   co_await life_.pass("get " + resource.plural + " " + name);
+  if (resource.plural == unreadable)
+    co_return base::fail(base::Errc::unavailable, "etcdserver: leader changed");
   co_return result;
 }
 

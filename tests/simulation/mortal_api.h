@@ -41,6 +41,9 @@ class MortalApi final : public kube::Api {
   /// the route back to the primary is written only after the target has been scaled down.
   MortalApi(kube::Api& api, Life& life, std::function<void()> after_write, bool reroutes_late);
 
+  /// Reads of single objects of this kind (plural) fail with status 500 while it is set.
+  std::string unreadable;
+
   base::Task<base::Result<Json>> get(kube::Resource resource, std::string ns, std::string name) override;
   base::Task<base::Result<kube::List>> list(kube::Resource resource, std::string ns,
                                             kube::ListOptions options) override;

@@ -158,10 +158,16 @@ base::Task<void> Simulation::keep_one_alive() {
   }
 }
 
-void Simulation::bootstrap() {
+void Simulation::make_unreadable(const std::string& plural) {
+  now_->api.unreadable = plural;
+}
+
+void Simulation::bootstrap(const std::function<void(Json&)>& change) {
   cluster.create_yaml(res::deployments, "default", deployment);
   cluster.settle(2s);
-  cluster.create_yaml(res::canaries, "default", canary);
+  Json made = base::parse_yaml(canary).value().at(0);
+  if (change) change(made);
+  cluster.create(res::canaries, "default", made);
   EXPECT_TRUE(reaches("Initialized"));
   cluster.settle(1s);
   // The points of the story count from here.

@@ -31,8 +31,10 @@ class Simulation {
   std::vector<std::string> events;      ///< the canary's, in order: "Normal Progressing text"
   std::vector<std::string> violations;  ///< of the safety rules, after any write
 
-  /// Creates Deployment and Canary and waits for the end of the bootstrap.
-  void bootstrap();
+  /// Creates Deployment and Canary (altered by `change`) and waits for the end of the bootstrap.
+  void bootstrap(const std::function<void(Json&)>& change = {});
+  /// The API server answers reads of this kind (plural; empty: none) with errors from now on.
+  void make_unreadable(const std::string& plural);
   void set_image(const std::string& tag);
   /// Lets the world run until the canary is in this phase; false if it takes longer.
   bool reaches(const std::string& phase, base::Duration within = std::chrono::minutes(10));

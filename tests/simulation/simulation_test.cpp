@@ -50,6 +50,20 @@ void rollback(Simulation& sim) {
   expect_at_rest(sim, "podinfo:6.0.0");
 }
 
+void bluegreen(Simulation& sim) {
+  sim.bootstrap([](Json& canary) {
+    canary.set("spec", "provider") = "kubernetes";
+    Json& analysis = canary.set("spec", "analysis");
+    analysis.erase("stepWeight");
+    analysis.erase("maxWeight");
+    analysis.set("iterations") = 2;
+  });
+  sim.set_image("6.0.1");
+  EXPECT_TRUE(sim.reaches("Succeeded"));
+  expect_at_rest(sim, "podinfo:6.0.1");
+  EXPECT_EQ(sim.get(res::services, "podinfo").get("spec", "selector", "app").str(), "podinfo-primary");
+}
+
 void restart(Simulation& sim) {
   sim.bootstrap();
   sim.set_image("6.0.1");
@@ -131,6 +145,10 @@ TEST(Simulation, ARollbackSurvivesADeathAnywhere) {
 }
 TEST(Simulation, ARestartSurvivesADeathAnywhere) {
   survives_a_death_anywhere(restart);
+}
+
+TEST(Simulation, ABlueGreenPromotionSurvivesADeathAnywhere) {
+  survives_a_death_anywhere(bluegreen);
 }
 
 TEST(Simulation, CatchesAControllerThatScalesDownBeforeItReroutes) {
@@ -226,6 +244,56 @@ TEST(Simulation, AChangedConfigMapIsCopiedAndPromoted) {
   const Json volumes =
       sim.get(res::deployments, "podinfo-primary").get("spec", "template", "spec", "volumes");
   EXPECT_EQ(volumes.at(0).get("configMap", "name").str(), "colors-primary");
+}
+
+// Scenario 22: what cannot be read has not changed.
+TEST(Simulation, AConfigMapThatCannotBeReadStartsNothing) {
+  Simulation sim({});
+  sim.cluster.create_yaml(res::configmaps, "default", "{metadata: {name: colors}, data: {color: blue}}");
+  sim.bootstrap();
+  merge(sim, res::deployments, "podinfo",
+        "{spec: {template: {spec: {volumes: [{name: c, configMap: {name: colors}}]}}}}");
+  EXPECT_TRUE(sim.reaches("Succeeded"));
+  sim.cluster.settle(30s);
+  sim.events.clear();
+  sim.make_unreadable("configmaps");
+  merge(sim, res::configmaps, "colors", "{data: {color: green}}");
+  sim.cluster.settle(2min);
+  EXPECT_EQ(sim.get(res::canaries, "podinfo").get("status", "phase").str(), "Succeeded");
+  EXPECT_EQ(sim.get(res::deployments, "podinfo").get("spec", "replicas"), Json(0));
+  for (const std::string& text : sim.texts()) EXPECT_THAT(text, testing::HasSubstr("leader changed"));
+  sim.make_unreadable("");
+  EXPECT_TRUE(sim.reaches("Progressing"));
+  EXPECT_TRUE(sim.reaches("Succeeded"));
+}
+
+// Scenario 19: a restart of the pods is a revision; what is written about the Deployment itself is none.
+TEST(Simulation, ARolloutRestartIsARevisionAndALabelIsNone) {
+  Simulation sim({});
+  sim.bootstrap();
+  merge(sim, res::deployments, "podinfo", "{metadata: {labels: {team: web}, annotations: {note: x}}}");
+  sim.cluster.settle(60s);
+  EXPECT_THAT(sim.texts(), IsEmpty());
+  merge(sim, res::deployments, "podinfo",
+        "{spec: {template: {metadata: {annotations: {kubectl.kubernetes.io/restartedAt: now}}}}}");
+  EXPECT_TRUE(sim.reaches("Succeeded"));
+  EXPECT_THAT(sim.violations, IsEmpty());
+}
+
+// Scenario 44: a Canary that was deleted comes back under its name.
+TEST(Simulation, ACanaryCanBeCreatedAnew) {
+  Simulation sim({});
+  sim.bootstrap();
+  Json again = sim.get(res::canaries, "podinfo");
+  sim.cluster.remove(res::canaries, "default", "podinfo");
+  sim.cluster.settle(30s);
+  again.set("metadata") = Json::object({{"name", "podinfo"}});
+  again.erase("status");
+  sim.cluster.create(res::canaries, "default", again);
+  EXPECT_TRUE(sim.reaches("Initialized"));
+  sim.set_image("6.0.1");
+  EXPECT_TRUE(sim.reaches("Succeeded"));
+  expect_at_rest(sim, "podinfo:6.0.1");
 }
 
 // Scenario 45: a Service that was there before is taken over, and given back.
