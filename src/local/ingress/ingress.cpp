@@ -93,10 +93,9 @@ Result<void> Ingress::prepare_folder() {
     return fail(Errc::unavailable,
                 fmt::format("cannot make {}: {}", options_.folder.string(), error.message()));
   }
-  for (const fs::path& fifo : {requests(), options_.folder / "control.fifo"}) {
-    if (auto made = make_fifo(fifo); !made) return made;
-  }
-  control_ = ::open((options_.folder / "control.fifo").c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  const fs::path control = options_.folder / "control.fifo";
+  if (auto made = make_fifo(control); !made) return made;
+  control_ = ::open(control.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (control_ < 0) return fail(Errc::unavailable, fmt::format("control.fifo: {}", std::strerror(errno)));
   return write_file(options_.folder / "nginx.conf", nginx_config({}, 0));
 }

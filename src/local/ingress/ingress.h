@@ -36,8 +36,6 @@ class Ingress {
   base::Task<base::Result<void>> start();
   /// After start(): follows the cluster, until cancelled.
   base::Task<void> run();
-  /// The pipe that NGINX logs each request to.
-  [[nodiscard]] std::filesystem::path requests() const { return options_.folder / "requests.fifo"; }
 
  private:
   enum class Trial { test, apply };

@@ -68,8 +68,7 @@ constexpr std::string_view http_settings = R"(  client_body_temp_path tmp/body;
   map $http_host $best_host { default $http_host; "" $host; }
   map $http_x_request_id $best_request_id { default $http_x_request_id; "" $request_id; }
   map $alternative $backend { default $alternative; "" $main; }
-  log_format serin "$namespace\t$ingress_name\t$service_name\t$alternative\t$status\t$request_method\t$server_name\t$location_path\t$request_time\t$upstream_response_time";
-  access_log requests.fifo serin;
+  access_log off;
 )";
 
 constexpr std::string_view proxy_headers = R"(      proxy_set_header Host $best_host;

@@ -10,7 +10,7 @@ namespace serin::local {
 ///
 /// Which upstream a request gets is worked out by NGINX itself: for each location with a canary one variable
 /// a rule ("c": to the canary, "m": to main, "": no say), of which the first that has a say decides
-/// (spec 07 §7.2). Each request is logged as one line for RequestMetrics.
+/// (spec 07 §7.2).
 ///
 /// `serial` is its first line, a comment. Where NGINX listens is in the file listen.conf beside it, since
 /// only its pod knows.

@@ -26,7 +26,8 @@ constexpr std::string_view end_mark = "# serin end\n";
 }  // namespace
 
 std::vector<ServiceAddress> service_addresses(const std::vector<const Json*>& services,
-                                              const std::vector<const Json*>& headless_slices) {
+                                              const std::vector<const Json*>& headless_slices,
+                                              const std::vector<const Json*>& ingresses) {
   std::vector<ServiceAddress> found;
   for (const Json* service : services) {
     const std::string& address = service->get("spec", "clusterIP").str();
@@ -42,7 +43,16 @@ std::vector<ServiceAddress> service_addresses(const std::vector<const Json*>& se
           {slice->get("metadata", "namespace").str(), service.str(), endpoint["addresses"].at(0).str()});
     }
   }
+  for (const Json* ingress : ingresses) {
+    const std::string& address = ingress->get("status", "loadBalancer", "ingress").at(0)["ip"].str();
+    for (const Json& rule : ingress->get("spec", "rules").items()) {
+      const std::string& host = rule["host"].str();
+      if (!address.empty() && !host.empty() && !host.starts_with('*')) found.push_back({"", host, address});
+    }
+  }
   std::ranges::sort(found, {}, [](const ServiceAddress& s) { return std::tie(s.ns, s.name, s.address); });
+  const auto repeated = std::ranges::unique(found);
+  found.erase(repeated.begin(), repeated.end());
   return found;
 }
 
@@ -51,6 +61,10 @@ std::string service_lines(const std::vector<ServiceAddress>& services, std::stri
   for (const ServiceAddress& service : services) namespaces[service.name].insert(service.ns);
   std::string lines;
   for (const ServiceAddress& s : services) {
+    if (s.ns.empty()) {
+      lines += fmt::format("{}\t{}\n", s.address, s.name);
+      continue;
+    }
     const bool bare = ns.empty() ? namespaces[s.name].size() == 1 : s.ns == ns;
     lines += s.address;
     if (bare) lines += "\t" + s.name;

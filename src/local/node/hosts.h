@@ -9,7 +9,8 @@
 
 namespace serin::local {
 
-/// An address that a Service's names stand for: its own, or (headless) that of one of its pods.
+/// An address that a Service's names stand for: its own, or (headless) that of one of its pods. Without a
+/// namespace: what a host of an Ingress stands for, the address that the Ingress is published at.
 struct ServiceAddress {
   std::string ns;
   std::string name;
@@ -17,10 +18,12 @@ struct ServiceAddress {
   bool operator==(const ServiceAddress&) const = default;
 };
 
-/// What names resolve to: the clusterIPs of `services`, and for headless ones the ready endpoints in their
-/// EndpointSlices. Sorted by namespace and name.
+/// What names resolve to: the clusterIPs of `services`, for headless ones the ready endpoints in their
+/// EndpointSlices, and the hosts of published Ingresses, as public DNS would have them. Sorted by namespace
+/// and name.
 std::vector<ServiceAddress> service_addresses(const std::vector<const base::Json*>& services,
-                                              const std::vector<const base::Json*>& headless_slices);
+                                              const std::vector<const base::Json*>& headless_slices,
+                                              const std::vector<const base::Json*>& ingresses = {});
 
 /// The lines of a hosts file for programs of a namespace: `podinfo`, `podinfo.test`, `podinfo.test.svc` and
 /// `podinfo.test.svc.cluster.local`. The bare name stands only for a Service of the own namespace; where all

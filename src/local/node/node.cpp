@@ -83,6 +83,7 @@ Node::Node(base::Executor executor, kube::Api& api, base::Clock& clock, base::Ra
       services_(api, clock, random, log_, res::services, {}, executor),
       headless_(api, clock, random, log_, res::endpointslices,
                 {.label_selector = "service.kubernetes.io/headless"}, executor),
+      ingresses_(api, clock, random, log_, res::ingresses, {}, executor),
       configmaps_(api, clock, random, log_, res::configmaps, {}, executor),
       secrets_(api, clock, random, log_, res::secrets, {}, executor),
       tasks_(executor),
@@ -90,7 +91,7 @@ Node::Node(base::Executor executor, kube::Api& api, base::Clock& clock, base::Ra
       forever_(executor) {
   pods_.subscribe(
       [this](const auto& ref, const auto& before, const auto& after) { pod_changed(ref, before, after); });
-  for (kube::Cache* cache : {&services_, &headless_}) {
+  for (kube::Cache* cache : {&services_, &headless_, &ingresses_}) {
     cache->subscribe([this](const auto&, const auto&, const auto&) { services_changed(); });
   }
   for (kube::Cache* cache : {&configmaps_, &secrets_}) {
@@ -150,8 +151,9 @@ Task<Result<void>> Node::run() {
 
 Task<void> Node::follow_cluster() {
   // Pods last: what they refer to shall be known when they start.
-  for (kube::Cache* cache : {&services_, &headless_, &configmaps_, &secrets_}) tasks_.spawn(cache->run());
-  for (kube::Cache* cache : {&services_, &headless_, &configmaps_, &secrets_}) {
+  for (kube::Cache* cache : {&services_, &headless_, &ingresses_, &configmaps_, &secrets_})
+    tasks_.spawn(cache->run());
+  for (kube::Cache* cache : {&services_, &headless_, &ingresses_, &configmaps_, &secrets_}) {
     co_await cache->wait_synced();
   }
   tasks_.spawn(pods_.run());
@@ -296,11 +298,13 @@ void Node::services_changed() {
 }
 
 std::vector<ServiceAddress> Node::services() const {
-  const std::vector<kube::Cache::Value> services = services_.list(), slices = headless_.list();
-  std::vector<const Json*> objects, headless;
+  const std::vector<kube::Cache::Value> services = services_.list(), slices = headless_.list(),
+                                        ingresses = ingresses_.list();
+  std::vector<const Json*> objects, headless, entries;
   for (const auto& service : services) objects.push_back(service.get());
   for (const auto& slice : slices) headless.push_back(slice.get());
-  return service_addresses(objects, headless);
+  for (const auto& ingress : ingresses) entries.push_back(ingress.get());
+  return service_addresses(objects, headless, entries);
 }
 
 Task<void> Node::write_hosts() {

@@ -79,7 +79,7 @@ class Node final : public NodeApi, public PodMetrics {
   base::Logger log_;
   EventWriter events_;
   NodeContext context_;
-  kube::Cache pods_, services_, headless_, configmaps_,
+  kube::Cache pods_, services_, headless_, ingresses_, configmaps_,
       secrets_;  // headless_: EndpointSlices of such Services
   base::TaskGroup tasks_;
   base::Wakeup hosts_outdated_;

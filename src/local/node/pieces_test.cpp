@@ -82,6 +82,15 @@ endpoints:
   EXPECT_THAT(service_lines(found, ""), HasSubstr("10.244.0.8\tb\tb.n\t")) << "two addresses of one Service";
 }
 
+TEST(Hosts, HostsOfPublishedIngressesResolve) {
+  const Json ingress = *Json::parse(R"({"status": {"loadBalancer": {"ingress": [{"ip": "10.96.0.9"}]}},
+    "spec": {"rules": [{"host": "app.example.com"}, {"host": "*.example.com"}, {}]}})");
+  const Json unpublished = *Json::parse(R"({"spec": {"rules": [{"host": "other.example.com"}]}})");
+  const std::vector<ServiceAddress> found = service_addresses({}, {}, {&ingress, &ingress, &unpublished});
+  EXPECT_EQ(found, (std::vector<ServiceAddress>{{"", "app.example.com", "10.96.0.9"}}));
+  EXPECT_EQ(service_lines(found, "test"), "10.96.0.9\tapp.example.com\n");
+}
+
 TEST(Hosts, MarkedLinesAreReplacedAndTheRestStays) {
   const std::string before = "127.0.0.1 localhost\n";
   const std::string once = with_marked_lines(before, "1 a\n");
