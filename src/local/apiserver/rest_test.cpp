@@ -92,6 +92,41 @@ TEST_F(RestTest, CreatesListsAndPrints) {
   EXPECT_TRUE(metadata["items"].at(0)["spec"].is_null());
 }
 
+/// The spelling of the guide's manifest, which newer servers refuse.
+TEST_F(RestTest, ServesOldIngressesAsOtherSpellings) {
+  const std::string manifest = R"(
+apiVersion: extensions/v1beta1
+kind: Ingress
+metadata: {name: podinfo}
+spec: {rules: [{host: app.example.com, http: {paths: [{backend: {serviceName: podinfo, servicePort: 9898}}]}}]}
+)";
+  const std::string old = "/apis/extensions/v1beta1/namespaces/default/ingresses";
+  const std::string now = "/apis/networking.k8s.io/v1/namespaces/default/ingresses";
+  const http::Response made =
+      ask(request("POST", old + "?fieldValidation=Strict", manifest, {{"Content-Type", "application/yaml"}}));
+  EXPECT_EQ(made.status, 201) << made.body;
+  const Json stored = ask_json(request("GET", now + "/podinfo"));
+  EXPECT_EQ(stored["apiVersion"].str(), "networking.k8s.io/v1");
+  EXPECT_EQ(
+      stored.get("spec", "rules").at(0).get("http", "paths").at(0),
+      yaml("{backend: {service: {name: podinfo, port: {number: 9898}}}, pathType: ImplementationSpecific}"));
+  const Json seen = ask_json(request("GET", old + "/podinfo"));
+  EXPECT_EQ(seen["apiVersion"].str(), "extensions/v1beta1");
+  EXPECT_EQ(seen.get("spec", "rules").at(0).get("http", "paths").at(0).get("backend", "servicePort").as_int(),
+            9898);
+  const http::Response patched =
+      ask(request("PATCH", old + "/podinfo", R"({"metadata":{"labels":{"a":"b"}}})",
+                  {{"Content-Type", "application/merge-patch+json"}}));
+  EXPECT_EQ(patched.status, 200) << patched.body;
+  EXPECT_EQ(ask_json(request("GET", now + "/podinfo")).get("metadata", "generation").as_int(), 1);
+  const http::Response nowhere =
+      ask(request("POST", old, "{metadata: {name: x}, spec: {rules: [{http: {paths: [{backend: {}}]}}]}}",
+                  {{"Content-Type", "application/yaml"}}));
+  EXPECT_EQ(nowhere.status, 422) << nowhere.body;
+  EXPECT_EQ(ask(request("DELETE", old + "/podinfo")).status, 200);
+  EXPECT_EQ(ask(request("GET", now + "/podinfo")).status, 404);
+}
+
 TEST_F(RestTest, TakesYamlAndWarns) {
   const http::Response made =
       ask(request("POST", deployments + "?fieldValidation=Warn",

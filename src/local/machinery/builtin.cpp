@@ -51,6 +51,20 @@ BuiltinResource make(const Row& row) {
   return resource;
 }
 
+/// A spelling of Ingress from before v1, which manifests of that time still use.
+Row old_ingress(std::string_view group, std::string_view type) {
+  return {.group = group,
+          .version = "v1beta1",
+          .plural = "ingresses",
+          .kind = "Ingress",
+          .type = type,
+          .short_names = {"ing"},
+          .subresources = with_status,
+          .selectable_fields = {},
+          .storage_group = "networking.k8s.io",
+          .storage_version = "v1"};
+}
+
 std::vector<Row> core_rows() {
   const std::vector<std::string> pod_fields{
       "spec.nodeName",    "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName",
@@ -213,6 +227,7 @@ std::vector<Row> group_rows() {
        {},
        false},
       {"networking.k8s.io", "v1", "ingresses", "Ingress", "networking/Ingress", {"ing"}, with_status, {}},
+      old_ingress("networking.k8s.io", "networkingv1beta1/Ingress"),
       {"policy",
        "v1",
        "poddisruptionbudgets",
@@ -255,6 +270,8 @@ std::vector<Row> group_rows() {
        false,
        false},
       {"rbac.authorization.k8s.io", "v1", "roles", "Role", "rbac/Role", {}, {}, {}, true, false, false},
+      // Last, so that `kubectl get ingress` means the group that has v1.
+      old_ingress("extensions", "extensions/Ingress"),
   };
 }
 

@@ -39,7 +39,7 @@ const BuiltinResource* find_builtin_kind(std::string_view api_version, std::stri
 const Type* find_builtin_type(std::string_view go_name);
 
 /// Rewrites an object of one version into another one of the same storage (HPA autoscaling/v1 <-> v2, Event
-/// v1 <-> events.k8s.io/v1); a mere change of apiVersion for all others.
+/// v1 <-> events.k8s.io/v1, Ingress v1beta1 <-> v1); a mere change of apiVersion for all others.
 void convert(const BuiltinResource& from, const BuiltinResource& to, Json& object);
 
 /// Fills in what the API defaults on every write. Values that only storage can allot (clusterIP, nodePort,

@@ -167,6 +167,24 @@ TEST(Convert, HpaThereAndBack) {
   EXPECT_EQ(object, original) << object.dump();
 }
 
+TEST(Convert, OldIngressThereAndBack) {
+  const BuiltinResource& old = *find_builtin("extensions", "v1beta1", "ingresses");
+  const BuiltinResource& middle = *find_builtin("networking.k8s.io", "v1beta1", "ingresses");
+  const BuiltinResource& v1 = *find_builtin("networking.k8s.io", "v1", "ingresses");
+  const Json original = json(R"({"apiVersion":"extensions/v1beta1","kind":"Ingress","metadata":{"name":"i"},
+    "spec":{"backend":{"serviceName":"x","servicePort":"http"},"rules":[{"host":"a.b"},{"http":{"paths":[
+      {"backend":{"serviceName":"podinfo","servicePort":9898},"pathType":"ImplementationSpecific"}]}}]}})");
+  const Json stored = json(R"({"apiVersion":"networking.k8s.io/v1","kind":"Ingress","metadata":{"name":"i"},
+    "spec":{"defaultBackend":{"service":{"name":"x","port":{"name":"http"}}},"rules":[{"host":"a.b"},{"http":{"paths":[
+      {"backend":{"service":{"name":"podinfo","port":{"number":9898}}},"pathType":"ImplementationSpecific"}]}}]}})");
+  Json object = original;
+  convert(old, v1, object);
+  EXPECT_EQ(object, stored) << object.dump();
+  convert(v1, middle, object);
+  convert(middle, old, object);
+  EXPECT_EQ(object, original) << object.dump();
+}
+
 TEST(Scale, ShowsReplicasAndSelector) {
   const Json scale = scale_of(
       *find_builtin("apps", "v1", "deployments"),

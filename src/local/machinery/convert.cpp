@@ -79,6 +79,41 @@ void hpa_to_v2(Json& hpa) {
   hpa.set("status").make_object().erase("currentCPUUtilizationPercentage");
 }
 
+// --- Ingress
+
+void backend_to_v1(Json& backend) {
+  const Json name = backend["serviceName"], port = backend["servicePort"];
+  if (!name.is_null()) backend.set("service", "name") = name;
+  if (!port.is_null()) backend.set("service", "port", port.is_number() ? "number" : "name") = port;
+  backend.erase("serviceName");
+  backend.erase("servicePort");
+}
+
+void backend_to_v1beta1(Json& backend) {
+  const Json service = backend["service"];
+  if (service.is_null()) return;
+  backend.erase("service");
+  backend.set("serviceName") = service["name"];
+  const Json& port = service["port"];
+  if (port.empty()) return;
+  backend.set("servicePort") = port["name"].str().empty() ? port["number"] : port["name"];
+}
+
+/// Both ways: `from` and `to` name the default backend, `change` rewrites one backend.
+void convert_ingress(Json& ingress, std::string_view from, std::string_view to, void (*change)(Json&)) {
+  Json* spec = ingress.find("spec");
+  if (!spec) return;
+  move_member(*spec, from, to);
+  if (Json* backend = spec->find(to)) change(*backend);
+  if (!spec->contains("rules")) return;
+  for (Json& rule : spec->set("rules").make_array()) {
+    if (rule.get("http", "paths").empty()) continue;
+    for (Json& path : rule.set("http", "paths").make_array()) {
+      if (Json* backend = path.find("backend")) change(*backend);
+    }
+  }
+}
+
 struct Renamed {
   std::string_view core, events;
 };
@@ -99,6 +134,10 @@ void convert(const BuiltinResource& from, const BuiltinResource& to, Json& objec
   if (from.group == to.group && from.version == to.version) return;
   if (to.kind == "HorizontalPodAutoscaler") {
     to.version == "v1" ? hpa_to_v1(object) : hpa_to_v2(object);
+  } else if (to.kind == "Ingress") {
+    const bool was_v1 = from.version == "v1", is_v1 = to.version == "v1";
+    if (!was_v1 && is_v1) convert_ingress(object, "backend", "defaultBackend", backend_to_v1);
+    if (was_v1 && !is_v1) convert_ingress(object, "defaultBackend", "backend", backend_to_v1beta1);
   } else if (to.kind == "Event") {
     for (const Renamed& name : event_members) {
       const bool to_core = to.group.empty();

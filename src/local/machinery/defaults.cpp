@@ -212,6 +212,15 @@ void default_role_ref(Json& object) {
   });
 }
 
+/// Before v1 a path needed no type.
+void default_old_ingress(Json& spec) {
+  each(spec, "rules", [](Json& rule) {
+    with(rule, "http", [](Json& http) {
+      each(http, "paths", [](Json& path) { default_to(path, "pathType", "ImplementationSpecific"); });
+    });
+  });
+}
+
 }  // namespace
 
 void default_object(const BuiltinResource& resource, Json& object) {
@@ -230,6 +239,8 @@ void default_object(const BuiltinResource& resource, Json& object) {
     default_service(spec());
   } else if (kind == "HorizontalPodAutoscaler") {
     default_hpa(spec(), resource.version);
+  } else if (kind == "Ingress" && resource.version == "v1beta1") {
+    default_old_ingress(spec());
   } else if (kind == "Namespace") {
     Json name = object.get("metadata", "name");
     default_to(object.set("metadata", "labels"), "kubernetes.io/metadata.name", std::move(name));

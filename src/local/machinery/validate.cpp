@@ -6,6 +6,14 @@ namespace serin::local {
 
 namespace {
 
+/// The object in the version it is stored in; only Ingress v1beta1 is checked there.
+Json as_stored(const BuiltinResource& resource, Json object) {
+  const BuiltinResource* storage =
+      find_builtin(resource.storage_group, resource.storage_version, resource.storage_plural);
+  if (storage && storage != &resource) convert(resource, *storage, object);
+  return object;
+}
+
 void validate_content(const BuiltinResource& resource, const Json& object, Findings& findings) {
   const std::string& kind = resource.kind;
   if (kind == "Deployment") validate_deployment(object, findings);
@@ -14,7 +22,7 @@ void validate_content(const BuiltinResource& resource, const Json& object, Findi
   if (kind == "Pod") validate_pod_spec(object["spec"], "spec", findings);
   if (kind == "Service") validate_service(object, findings);
   if (kind == "HorizontalPodAutoscaler") validate_hpa(object, resource.version, findings);
-  if (kind == "Ingress") validate_ingress(object, findings);
+  if (kind == "Ingress") validate_ingress(as_stored(resource, object), findings);
   if (kind == "ConfigMap") validate_config_map(object, findings);
   if (kind == "Secret") validate_secret(object, findings);
   if (kind == "CustomResourceDefinition") validate_crd(object, findings);
