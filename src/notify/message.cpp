@@ -209,7 +209,7 @@ std::string refusal_of(const http::Response& answer, Service service) {
   const std::string shown = base::one_line(answer.body, 512);
   if (answer.status < 200 || answer.status > 299)
     return fmt::format("bad response {}: {}", answer.status, shown);
-  if (service == Service::slack) {  // the Web API: {"ok":false,"error":"channel_not_found"}
+  if (service == Service::slack) {  // the Web API refuses by a member "ok" that is false, with status 200
     const base::Result<Json> body = Json::parse(answer.body);
     if (body && !(*body)["ok"].bool_or(true)) {
       return "Slack answered " + base::one_line((*body)["error"].str_or("ok: false"), 512);
