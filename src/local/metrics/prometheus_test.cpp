@@ -74,6 +74,17 @@ TEST(ScrapeTargets, LabelsPodsAsLinkerdVizDoes) {
   EXPECT_EQ(file.at(0).get("labels", "deployment").str(), "podinfo");
 }
 
+TEST(ScrapeTargets, NamesTheDaemonSetThatOwnsAPod) {
+  const auto targets = scrape_targets(objects(R"(
+metadata: {name: agent-x, namespace: test, ownerReferences: [{kind: DaemonSet, name: agent, controller: true}]}
+status: {phase: Running, podIP: 10.244.0.9}
+)"),
+                                      {}, "127.0.0.1:4191");
+  ASSERT_EQ(targets.size(), 1u);
+  EXPECT_EQ(targets[0].at("daemonset"), "agent");
+  EXPECT_FALSE(targets[0].contains("deployment"));
+}
+
 /// These pods and replica sets, for ever.
 class PodsApi final : public kube::Api {
  public:

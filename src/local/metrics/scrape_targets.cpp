@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cctype>
+#include <optional>
+#include <utility>
 
 #include "kube/api.h"
 
@@ -12,15 +14,18 @@ using Objects = std::vector<std::shared_ptr<const Json>>;
 
 namespace {
 
-std::string deployment_of(const Json& pod, const Objects& replica_sets) {
+/// The label of the pod's root owner: its kind and name. nullopt if it is neither Deployment nor DaemonSet.
+std::optional<std::pair<std::string, std::string>> workload_of(const Json& pod, const Objects& replica_sets) {
   const Json& owner = kube::controller_owner(pod);
-  if (owner["kind"].str() != "ReplicaSet") return {};
+  if (owner["kind"].str() == "DaemonSet") return std::pair("daemonset", owner["name"].str());
+  if (owner["kind"].str() != "ReplicaSet") return std::nullopt;
   const kube::ObjectRef ref{kube::namespace_of(pod), owner["name"].str()};
   const auto found =
       std::ranges::find_if(replica_sets, [&ref](const auto& each) { return kube::ref_of(*each) == ref; });
-  if (found == replica_sets.end()) return {};
+  if (found == replica_sets.end()) return std::nullopt;
   const Json& root = kube::controller_owner(**found);
-  return root["kind"].str() == "Deployment" ? root["name"].str() : std::string();
+  if (root["kind"].str() != "Deployment") return std::nullopt;
+  return std::pair("deployment", root["name"].str());
 }
 
 }  // namespace
@@ -49,9 +54,7 @@ std::vector<ScrapeTarget> scrape_targets(const Objects& pods, const Objects& rep
                            {"pod", ref.name},
                            {"control_plane_ns", "linkerd"},
                            {"workload_ns", ref.ns}};
-    if (std::string deployment = deployment_of(*pod, replica_sets); !deployment.empty()) {
-      target["deployment"] = std::move(deployment);
-    }
+    if (auto workload = workload_of(*pod, replica_sets)) target.insert(std::move(*workload));
     // A pod's own label called "namespace" wins, as it does with linkerd-viz; where to scrape it cannot say.
     for (const auto& [key, value] : pod->get("metadata", "labels").members()) {
       if (!key.starts_with("__")) target[label_name(key)] = value.str();
