@@ -206,9 +206,12 @@ Json to_json(const MeshSnapshot& snapshot) {
   for (const MeshService& each : snapshot.services) services.push_back(to_json(each));
   Json pods = Json::array();
   for (const MeshPod& each : snapshot.pods) pods.push_back(to_json(each));
+  Json hosts = Json::object();
+  for (const auto& [host, ip] : snapshot.hosts) hosts.set(host) = ip;
   return Json::object({{"generation", static_cast<std::int64_t>(snapshot.generation)},
                        {"services", std::move(services)},
-                       {"pods", std::move(pods)}});
+                       {"pods", std::move(pods)},
+                       {"hosts", std::move(hosts)}});
 }
 
 Result<MeshSnapshot> snapshot_from_json(const Json& json) {
@@ -223,6 +226,12 @@ Result<MeshSnapshot> snapshot_from_json(const Json& json) {
     Result<MeshPod> pod = pod_from_json(each);
     if (!pod) return fail(pod.error());
     snapshot.pods.push_back(std::move(*pod));
+  }
+  const Reader read_hosts("hosts");
+  for (const auto& [host, unused] : json["hosts"].members()) {
+    Result<std::string> ip = read_hosts.address(json["hosts"], host.c_str());
+    if (!ip) return fail(ip.error());
+    snapshot.hosts[host] = std::move(*ip);
   }
   if (const Result<void> unique = check_addresses(snapshot); !unique) return fail(unique.error());
   return snapshot;

@@ -74,6 +74,7 @@ struct MeshSnapshot {
   std::uint64_t generation = 0;  ///< named in the acknowledgement
   std::vector<MeshService> services;
   std::vector<MeshPod> pods;
+  std::map<std::string, std::string> hosts;  ///< of Ingresses, with the addresses they are published at
 
   bool operator==(const MeshSnapshot&) const = default;
 };

@@ -27,6 +27,7 @@ MeshSnapshot sample() {
                            .deployment = "podinfo-primary",
                            .service_account = "robot",
                            .labels = {{"app", "podinfo"}}});
+  snapshot.hosts = {{"app.example.com", "10.96.0.9"}};
   return snapshot;
 }
 
@@ -58,6 +59,7 @@ TEST(MeshConfig, RefusesWhatItCannotServeAndNamesIt) {
       {R"({"pods":[{"namespace":"t","name":"a"}]})", "pod \"a.t\": ip"},
       {R"({"pods":[{"namespace":"t","name":"a","ip":"10.0.0.1"},{"namespace":"t","name":"b","ip":"10.0.0.1"}]})",
        "pod \"b.t\": ip 10.0.0.1 belongs to another pod too"},
+      {R"({"hosts":{"app.example.com":"x"}})", "hosts: app.example.com \"x\" is no IPv4 address"},
   };
   for (const Case& each : cases) {
     const auto read = snapshot_from_json(Json::parse(each.json).value());

@@ -84,6 +84,7 @@ class MeshController::Impl {
     slices_ = follow(res::endpointslices, {});
     pods_ = follow(res::pods, {});
     replica_sets_ = follow(res::replicasets, {.metadata_only = true});
+    ingresses_ = follow(res::ingresses, {});
     crds_ = follow(res::crds, {.prune = drop_schemas});
   }
 
@@ -121,8 +122,8 @@ class MeshController::Impl {
 
   /// Those that are followed now.
   [[nodiscard]] std::vector<kube::Cache*> caches() const {
-    std::vector<kube::Cache*> all = {services_.get(), slices_.get(), pods_.get(), replica_sets_.get(),
-                                     crds_.get()};
+    std::vector<kube::Cache*> all = {services_.get(),     slices_.get(),    pods_.get(),
+                                     replica_sets_.get(), ingresses_.get(), crds_.get()};
     for (const OptionalKind& kind : optional_) {
       if (kind.cache) all.push_back(kind.cache.get());
     }
@@ -144,7 +145,8 @@ class MeshController::Impl {
     MeshObjects objects{.services = services_->list(),
                         .endpoint_slices = slices_->list(),
                         .pods = pods_->list(),
-                        .replica_sets = replica_sets_->list()};
+                        .replica_sets = replica_sets_->list(),
+                        .ingresses = ingresses_->list()};
     for (const OptionalKind& kind : optional_) {
       if (!kind.cache) continue;
       const bool routes = kind.resource.kind == "HTTPRoute";
@@ -265,7 +267,7 @@ class MeshController::Impl {
   base::Logger log_;
   base::Executor executor_;
   base::Wakeup changed_, answered_;
-  std::unique_ptr<kube::Cache> services_, slices_, pods_, replica_sets_, crds_;
+  std::unique_ptr<kube::Cache> services_, slices_, pods_, replica_sets_, ingresses_, crds_;
   std::vector<OptionalKind> optional_ = optional_kinds();
   RouteVersions versions_;
   std::vector<std::string> complaints_;  // the versions that are ignored, as they were logged

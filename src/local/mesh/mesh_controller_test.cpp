@@ -35,7 +35,7 @@ class FakeApi final : public kube::Api {
  public:
   explicit FakeApi(base::Executor executor) : executor_(std::move(executor)) {
     for (const char* plural :
-         {"services", "endpointslices", "pods", "replicasets", "customresourcedefinitions"}) {
+         {"services", "endpointslices", "pods", "replicasets", "ingresses", "customresourcedefinitions"}) {
       serve(plural);
     }
   }

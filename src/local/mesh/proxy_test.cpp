@@ -337,6 +337,28 @@ TEST_F(MeshTest, TimesOutBodiesThatStall) {
   EXPECT_THAT(peer.read_all(), StartsWith("HTTP/1.1 408 "));
 }
 
+/// As public DNS would lead there: to the port that is asked for, at the Ingress's address.
+TEST_F(MeshTest, ForwardsToHostsOfIngresses) {
+  const App b(pod_b_, port_, [](Peer& peer) {
+    const std::string head = peer.read_until("\r\n\r\n");
+    peer.send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nheard " + head);
+  });
+  MeshSnapshot published = snapshot(0, 100);
+  published.hosts = {{"app.example.com", service_ip_}, {"lost.example.com", net_ + "99"}};
+  apply(published);
+  const auto ask = [this](const std::string& url) {
+    Peer peer("127.0.0.1", forward_port_);
+    peer.send("GET http://" + url + " HTTP/1.1\r\nHost: other\r\nConnection: close\r\n\r\n");
+    return peer.read_all();
+  };
+  const std::string port = std::to_string(port_);
+  const std::string heard = ask("App.example.com:" + port + "/x");
+  EXPECT_THAT(heard, HasSubstr("\r\n\r\nheard GET /x HTTP/1.1\r\n"));
+  EXPECT_THAT(heard, HasSubstr("ost: App.example.com:" + port + "\r\n")) << "NGINX goes by it";
+  EXPECT_THAT(ask("app.example.com/"), HasSubstr("502 ")) << "that address has no port 80";
+  EXPECT_THAT(ask("lost.example.com/"), HasSubstr("is neither a pod's address nor a service's"));
+}
+
 TEST_F(MeshTest, ForwardsFromTheHost) {
   const App a(pod_a_, port_, answering("a")), b(pod_b_, port_, answering("b"));
   apply(snapshot(0, 100));

@@ -37,6 +37,7 @@ bool same_pod(const std::shared_ptr<const MeshPod>& a, const std::shared_ptr<con
 
 void Routes::apply(const MeshSnapshot& snapshot) {
   pods_.clear();
+  hosts_ = snapshot.hosts;
   std::vector<kube::ObjectRef> refs;
   for (const MeshPod& pod : snapshot.pods) {
     pods_[asio::ip::make_address_v4(pod.ip).to_uint()] = std::make_shared<MeshPod>(pod);
@@ -283,6 +284,9 @@ Result<Destination> Routes::resolve_name(std::string_view host, std::uint16_t po
   std::ranges::transform(name, name.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (name.ends_with('.')) name.pop_back();
+  if (const auto published = hosts_.find(name); published != hosts_.end()) {
+    return resolve(published->second, port);
+  }
   for (const std::string_view suffix : {".svc.cluster.local", ".svc"}) {
     if (name.ends_with(suffix)) {
       name.resize(name.size() - suffix.size());

@@ -92,7 +92,8 @@ class Routes {
   /// Closes kept connections that are older than `age_max` or that the other side closed.
   void prune(base::MonoTime now, base::Duration age_max);
 
-  /// What a host name or address with port means, as every pod's hosts file has it. The error is a sentence
+  /// What a host name (of a Service or an Ingress) or address with port means, as every pod's hosts file has
+  /// it. The error is a sentence
   /// for people that names what there is instead.
   [[nodiscard]] base::Result<Destination> resolve(std::string_view host, std::uint16_t port) const;
 
@@ -118,6 +119,7 @@ class Routes {
   std::unordered_map<Key, std::shared_ptr<Leaf>> by_address_;
   std::map<std::tuple<std::string, std::string, std::uint16_t>, std::shared_ptr<Leaf>> by_name_;
   std::unordered_map<std::uint32_t, std::shared_ptr<const MeshPod>> pods_;
+  std::map<std::string, std::string> hosts_;  ///< of Ingresses, with their addresses
 };
 
 }  // namespace serin::local::mesh

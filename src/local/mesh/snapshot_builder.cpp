@@ -168,6 +168,19 @@ std::map<kube::ObjectRef, std::vector<MeshRoute>> build_routes(const MeshObjects
   return routes;
 }
 
+std::map<std::string, std::string> build_hosts(const MeshObjects& objects) {
+  std::map<std::string, std::string> hosts;
+  for (const Json* ingress : by_age(objects.ingresses)) {
+    const std::string& ip = ingress->get("status", "loadBalancer", "ingress").at(0)["ip"].str();
+    if (!is_ipv4(ip)) continue;
+    for (const Json& rule : ingress->get("spec", "rules").items()) {
+      const std::string& host = rule["host"].str();
+      if (!host.empty() && !host.starts_with('*')) hosts.emplace(host, ip);
+    }
+  }
+  return hosts;
+}
+
 MeshService build_service(const Json& json, const EndpointIndex& endpoints) {
   MeshService service{.ns = kube::namespace_of(json), .name = kube::name_of(json)};
   const std::string& ip = json.get("spec", "clusterIP").str();
@@ -202,7 +215,7 @@ MeshSnapshot build_snapshot(const MeshObjects& objects) {
     splits[{kube::namespace_of(*split), split->get("spec", "service").str()}] = build_split(*split);
   }
   std::map<kube::ObjectRef, std::vector<MeshRoute>> routes = build_routes(objects);
-  MeshSnapshot snapshot{.pods = build_pods(objects)};
+  MeshSnapshot snapshot{.pods = build_pods(objects), .hosts = build_hosts(objects)};
   std::set<std::pair<std::string, std::uint16_t>> taken;
   for (const Json* json : by_age(objects.services)) {
     if (json->get("spec", "type").str() == "ExternalName") continue;

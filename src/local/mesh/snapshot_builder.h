@@ -13,7 +13,7 @@ namespace serin::local {
 /// What the API knows and the data plane needs.
 struct MeshObjects {
   using List = std::vector<std::shared_ptr<const base::Json>>;
-  List services, endpoint_slices, pods, replica_sets, traffic_splits, http_routes;
+  List services, endpoint_slices, pods, replica_sets, traffic_splits, http_routes, ingresses;
 };
 
 /// The cluster as the data plane sees it, in a fixed order, generation 0.
@@ -22,6 +22,8 @@ struct MeshObjects {
 /// * A TrafficSplit splits the Service of its namespace that spec.service names (spec 07 §2-4); the newest of
 ///   several wins; without any weight above 0 there is no split.
 /// * An HTTPRoute rules its parent Services (route_attachment.h); oldest first. All must pass check_route().
+/// * A host of an Ingress (no wildcards) stands for the address the Ingress is published at, the oldest
+/// one's.
 /// * What would make the snapshot invalid (an address taken twice, say) is left out, the older object stays.
 MeshSnapshot build_snapshot(const MeshObjects& objects);
 

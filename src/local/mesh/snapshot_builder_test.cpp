@@ -23,6 +23,7 @@ MeshObjects objects(const char* yaml) {
     if (kind == "Pod") sorted.pods.push_back(object);
     if (kind == "ReplicaSet") sorted.replica_sets.push_back(object);
     if (kind == "TrafficSplit") sorted.traffic_splits.push_back(object);
+    if (kind == "Ingress") sorted.ingresses.push_back(object);
   }
   return sorted;
 }
@@ -85,6 +86,25 @@ TEST(BuildSnapshot, JoinsServicesSlicesAndPods) {
   EXPECT_EQ(snapshot.pods[0].service_account, "robot");
   EXPECT_EQ(snapshot.pods[1].deployment, "");
   EXPECT_TRUE(snapshot_from_json(to_json(snapshot)));
+}
+
+TEST(BuildSnapshot, KnowsTheHostsOfPublishedIngresses) {
+  const MeshSnapshot snapshot = build_snapshot(objects(R"(
+kind: Ingress
+metadata: {name: a, namespace: test, creationTimestamp: "2026-11-23T09:00:00Z"}
+spec: {rules: [{host: app.example.com}, {host: "*.example.com"}, {http: {paths: []}}]}
+status: {loadBalancer: {ingress: [{ip: 10.96.0.9}]}}
+---
+kind: Ingress
+metadata: {name: later, namespace: test, creationTimestamp: "2026-11-23T09:00:01Z"}
+spec: {rules: [{host: app.example.com}]}
+status: {loadBalancer: {ingress: [{ip: 10.96.0.10}]}}
+---
+kind: Ingress
+metadata: {name: unpublished, namespace: test}
+spec: {rules: [{host: other.example.com}]}
+)"));
+  EXPECT_EQ(snapshot.hosts, (std::map<std::string, std::string>{{"app.example.com", "10.96.0.9"}}));
 }
 
 TEST(BuildSnapshot, SplitsAsTheTrafficSplitSays) {
