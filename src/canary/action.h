@@ -41,6 +41,8 @@ struct Observation {
   /// What the mesh object says; nullopt: there is none (yet).
   std::optional<Routes> routes;
   Capabilities capabilities;  ///< of the provider
+  /// Set if the recorded hashes are another controller's: whether the primary carries what the target does.
+  std::optional<bool> takeover;
   /// Why target, configs or routes could not be read. Texts as events show them.
   std::string target_problem, config_problem, route_problem;
   bool namespace_terminating = false;

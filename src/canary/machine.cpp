@@ -282,6 +282,8 @@ Plan<> Turn::Machine::act() {
     co_await bootstrap();
     co_return;
   }
+  const bool adopted = co_await adopt();
+  if (!adopted) co_return;
   // Named before it is put right.
   if (!in.seen.route_problem.empty()) co_await report(in.seen.route_problem);
   // Generated objects that cannot be kept must not keep traffic from being brought to safety.

@@ -101,6 +101,7 @@ class Turn::Machine {
   Plan<> obey_restart();
   [[nodiscard]] bool is_gated() const;
   // --- rest.cpp
+  Plan<bool> adopt();
   Plan<> idle();
   Plan<> tidy();
   Plan<> start();

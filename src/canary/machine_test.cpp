@@ -367,6 +367,60 @@ TEST(Machine, SomebodyElseWhoKeepsChangingTheRoutesIsNamedAndEndsTheRun) {
   EXPECT_EQ(world.status.phase, Phase::failed);
 }
 
+/// The hashes of the status as another controller has written them.
+void taken_over(ModelWorld& world) {
+  world.foreign_hashes = true;
+  world.status.last_applied = "55949955d8";
+  world.status.last_promoted = "55949955d8";
+  world.events.clear();
+}
+
+// Scenario 24.
+TEST(Takeover, StartsNoRunAtRest) {
+  ModelWorld world = initialized();
+  taken_over(world);
+  world.settle();
+  EXPECT_THAT(world.events, IsEmpty());
+  EXPECT_EQ(world.status.last_applied, "A");
+  EXPECT_EQ(world.status.last_promoted, "A");
+  world.push("B");
+  world.settle();
+  EXPECT_EQ(world.status.last_promoted, "B");
+}
+
+TEST(Takeover, GoesOnInTheMiddleOfARun) {
+  ModelWorld world = initialized();
+  world.check = [&, done = false]() mutable {
+    if (world.status.canary_weight == 40 && !std::exchange(done, true)) taken_over(world);
+    return std::string();
+  };
+  world.push("B");
+  world.settle();
+  EXPECT_THAT(world.texts(), testing::Not(testing::Contains(testing::HasSubstr("Restarting analysis"))));
+  EXPECT_EQ(world.status.phase, Phase::succeeded);
+  EXPECT_EQ(world.status.last_promoted, "B");
+}
+
+TEST(Takeover, DoesNotTryAFailedRevisionAgain) {
+  ModelWorld world = initialized();
+  world.check = [] { return std::string("Halt bad"); };
+  world.push("B");
+  world.settle();
+  ASSERT_EQ(world.status.phase, Phase::failed);
+  taken_over(world);
+  world.settle();
+  EXPECT_THAT(world.events, IsEmpty());
+}
+
+TEST(Takeover, ARevisionThatCameMeanwhileIsAnalysed) {
+  ModelWorld world = initialized();
+  taken_over(world);
+  world.push("B");
+  world.settle();
+  EXPECT_EQ(world.primary.revision, "B");
+  EXPECT_TRUE(world.saw("Advance podinfo.test canary weight 60"));
+}
+
 // Scenario 32.
 TEST(Machine, AStepThatCannotBeRoutedHoldsAndIsRolledBackInTime) {
   ModelWorld world = initialized();

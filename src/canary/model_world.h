@@ -31,6 +31,7 @@ class ModelWorld {
   std::map<std::string, std::string> configs;
   std::optional<Routes> routes;
   Capabilities capabilities;
+  bool foreign_hashes = false;  ///< until the next status is saved: they are another controller's
   Command command;
   Settings settings;
   bool deleting = false, finalizer = true, gone = false;

@@ -41,6 +41,7 @@ Observation ModelWorld::observe() const {
   seen.configs = configs;
   seen.routes = routes;
   seen.capabilities = capabilities;
+  if (foreign_hashes) seen.takeover = primary.revision == target.revision;
   return seen;
 }
 
@@ -86,6 +87,7 @@ Reply ModelWorld::carry_out(const Action& action) {
           },
           [&](const Observe&) -> Reply { return observe(); },
           [&](const SaveStatus& s) -> Reply {
+            foreign_hashes = foreign_hashes && status.last_applied == s.status.last_applied;
             status = s.status;
             return Done();
           },

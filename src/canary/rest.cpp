@@ -4,6 +4,23 @@
 
 namespace serin::canary {
 
+/// Another controller has been here (spec 01 §5.1): its hashes say nothing to us, so contents decide. What
+/// the primary carries has been promoted; what is being tried, or has failed, is what the target carries.
+/// Taking a cluster over starts no run. False: it could not be recorded.
+Plan<bool> Turn::Machine::adopt() {
+  if (!in.seen.takeover || !in.seen.target.exists) co_return true;
+  const bool at_rest = phase() == Phase::initialized || phase() == Phase::succeeded;
+  const bool promoted = *in.seen.takeover;
+  // At rest, and not what the primary carries: a revision that came while no controller was there.
+  if (at_rest && !promoted) co_return true;
+  Status next = status();
+  next.last_applied = in.seen.target.revision;
+  if (at_rest || phase() == Phase::failed) next.last_promoted = promoted ? in.seen.target.revision : "";
+  co_await ask(Note{
+      fmt::format("Taking over {} from another controller in phase {}", spec().dotted(), name_of(phase()))});
+  co_return co_await save(next);
+}
+
 Plan<> Turn::Machine::idle() {
   if (phase() == Phase::failed && status().canary_weight > 0) {
     co_await heal();

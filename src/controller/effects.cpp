@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "canary/hash.h"
 #include "controller/commands.h"
 
 namespace serin::controller {
@@ -32,6 +33,11 @@ base::Task<canary::Observation> Effects::observe() {
     seen.namespace_terminating = kube::is_being_deleted(*ns);
   }
   co_await workloads_.observe(seen);
+  const std::string& recorded = canary_->get("status", "lastAppliedSpec").str();
+  if (!recorded.empty() && !canary::is_own_hash(recorded)) {
+    const bool carries = co_await workloads_.primary_carries_target();
+    seen.takeover = carries;
+  }
   routes_.observe(seen, workloads_.label().value_or(workload::SelectorLabel()), affinity());
   co_return seen;
 }

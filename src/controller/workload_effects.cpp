@@ -79,6 +79,22 @@ base::Task<void> WorkloadEffects::observe(canary::Observation& seen) {
   canary::settle_placement(seen.target, seen.primary);
 }
 
+base::Task<bool> WorkloadEffects::primary_carries_target() {
+  const World::Value source = target(), stable = primary();
+  const base::Result<workload::SelectorLabel> found = label();
+  if (!source || !stable || !found) co_return false;
+  std::set<std::string> keys;
+  if (kind_.has_pods()) {
+    const base::Result<TrackedConfigs> tracked =
+        co_await configs_.track(spec_.ns, kind_.pod_template(*source));
+    if (!tracked) co_return false;
+    keys = tracked->keys();
+  }
+  const workload::PrimarySource from{*source, *found, std::move(keys), kind_.primary_id(*stable)};
+  const Json promoted = kind_.promoted_primary(*stable, from, spec_, options_);
+  co_return kind_.view(promoted).revision == kind_.view(*stable).revision;
+}
+
 // --- doing
 
 base::Task<base::Result<void>> WorkloadEffects::copy_config(workload::ConfigRef config) {

@@ -26,6 +26,8 @@ class WorkloadEffects {
 
   /// Fills in target, primary, primary_id, configs, and what is wrong with them.
   base::Task<void> observe(canary::Observation& seen);
+  /// Whether a promotion now would leave the primary's template as it is.
+  base::Task<bool> primary_carries_target();
   /// The label that the target's pods are selected by; an error as the event shows it.
   [[nodiscard]] base::Result<workload::SelectorLabel> label() const;
   [[nodiscard]] World::Value target() const { return objects_.find(kind_.resource(), spec_.target_name); }
