@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What `serin local up` promises as a program: it starts, says how to use it, ends, and leaves nothing behind.
 
-Usage: local_up_test.py SERIN [unittest arguments]
+Usage: local_up_test.py SERIN DENY_NAMESPACES [unittest arguments]
 """
 
 import os
@@ -17,6 +17,7 @@ import time
 import unittest
 
 SERIN = None
+DENY_NAMESPACES = None  # runs a program under a seccomp filter
 PATIENCE = 60  # seconds; sanitizers on a busy machine are slow
 
 
@@ -46,10 +47,10 @@ def processes_naming(text):
 
 
 class Cluster:
-    def __init__(self, data, *flags):
+    def __init__(self, data, *flags, launcher=()):
         self.data = pathlib.Path(data)
         self.output = open(self.data.parent / "output", "w+")
-        command = [SERIN, "local", "up", "--data", str(data), "--port=0", "--prometheus-port=0", *flags]
+        command = [*launcher, SERIN, "local", "up", "--data", str(data), "--port=0", "--prometheus-port=0", *flags]
         self.process = subprocess.Popen(command, stdout=self.output, stderr=subprocess.STDOUT)
 
     def text(self):
@@ -63,10 +64,10 @@ class Cluster:
         wait_for(ready, "readiness")
         return self
 
-    def kubectl(self, *words):
+    def kubectl(self, *words, input=None):
         environment = dict(os.environ, KUBECONFIG=str(self.data / "kubeconfig"))
-        return subprocess.run(["kubectl", *words], env=environment, capture_output=True, text=True,
-                              timeout=PATIENCE)
+        return subprocess.run(["kubectl", *words], env=environment, input=input, capture_output=True, text=True,
+                              timeout=2 * PATIENCE)
 
     def end(self, number=signal.SIGTERM):
         self.process.send_signal(number)
@@ -87,8 +88,8 @@ class LocalUp(unittest.TestCase):
             cluster.output.close()
         self.folder.cleanup()
 
-    def up(self, *flags):
-        self.clusters.append(Cluster(self.data, *flags))
+    def up(self, *flags, launcher=()):
+        self.clusters.append(Cluster(self.data, *flags, launcher=launcher))
         return self.clusters[-1]
 
     def refusal(self, *flags):
@@ -152,7 +153,64 @@ class LocalUp(unittest.TestCase):
         self.assertEqual(second.returncode, 1)
         self.assertRegex(second.stderr, "another process uses it")
 
+    @unittest.skipUnless(os.geteuid() == 0, "only root can mark the hosts file")
+    def test_falls_back_where_namespaces_are_denied(self):
+        namespace = "denied-%d" % os.getpid()
+        name = "web.%s.svc.cluster.local" % namespace
+        cluster = self.up("--no-controller", launcher=[DENY_NAMESPACES]).wait_ready()
+        self.assertRegex(cluster.text(), r"\n  node +shared mode, pods use the host's network and files: "
+                                         r"user namespaces are not available: Operation not permitted")
+        created = cluster.kubectl("create", "namespace", namespace)
+        self.assertEqual(created.returncode, 0, created.stderr)
+        applied = cluster.kubectl("apply", "-n", namespace, "-f", "-", input=WEB)
+        self.assertEqual(applied.returncode, 0, applied.stderr)
+        ready = cluster.kubectl("-n", namespace, "wait", "pod/web", "--for=condition=Ready",
+                                "--timeout=%ds" % PATIENCE)
+        self.assertEqual(ready.returncode, 0, ready.stderr)
+
+        pod_address = cluster.kubectl("-n", namespace, "get", "pod", "web", "-o", "jsonpath={.status.podIP}").stdout
+        self.assertRegex(pod_address, r"^127\.44\.")
+        service_address = wait_for(lambda: resolved(name), "an address of " + name)
+        self.assertRegex(service_address, r"^127\.96\.")
+        version = ["curl", "-s", "-m", "5", "--noproxy", "*", "http://%s:9898/version" % name]
+        wait_for(lambda: '"6.0.0"' in subprocess.run(version, capture_output=True, text=True).stdout,
+                 "an answer of %s on the host" % name)
+        inside = cluster.kubectl("-n", namespace, "exec", "web", "--", *version)
+        self.assertIn('"6.0.0"', inside.stdout, inside.stderr)
+
+        self.assertEqual(cluster.end(), 0, cluster.text())
+        self.assertIsNone(resolved(name))
+        self.assertNotIn(namespace, pathlib.Path("/etc/hosts").read_text())
+        self.assertEqual(processes_naming(str(self.data)), [])
+
+
+def resolved(name):
+    """The address that a name stands for on this machine, if any."""
+    try:
+        return socket.gethostbyname(name)
+    except OSError:
+        return None
+
+
+WEB = """
+apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {app: web}}
+spec:
+  containers:
+    - name: web
+      image: ghcr.io/stefanprodan/podinfo:6.0.0
+      command: [./podinfo, --port=9898, --port-metrics=9797]
+      readinessProbe: {httpGet: {path: /readyz, port: 9898}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 9898}]}
+"""
+
 
 if __name__ == "__main__":
     SERIN = sys.argv.pop(1)
+    DENY_NAMESPACES = sys.argv.pop(1)
     unittest.main(verbosity=2)
