@@ -511,7 +511,7 @@ TEST(Machine, ACanaryWithoutRequestsIsToldSoOnceARun) {
   world.settle();
   const std::vector<std::string> texts = world.texts();
   EXPECT_EQ(std::ranges::count_if(
-                texts, [](const std::string& text) { return text.contains("receives no requests"); }),
+                texts, [](const std::string& text) { return text.contains("received no requests"); }),
             1);
   EXPECT_EQ(world.status.phase, Phase::failed);
 }

@@ -216,7 +216,7 @@ Plan<> Turn::Machine::tell_missing_traffic(CheckReply checks) {
     const bool idle = check.requests && *check.requests == 0;
     if (!idle || in.memory.idle_told) continue;
     in.memory.idle_told = true;
-    co_await warning(fmt::format("{} receives no requests: {}", spec().dotted(), check.text), phase());
+    co_await warning(check.text, phase());
   }
 }
 

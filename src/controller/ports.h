@@ -14,7 +14,7 @@ class Analyst {
   virtual ~Analyst() = default;
   /// Whether every metric provider of this canary answers; the error is the event's text.
   virtual base::Task<base::Result<void>> check_providers(canary::Spec spec) = 0;
-  /// One pass over the metrics, in order; ends at the first that does not pass.
+  /// One pass over all metrics; what does not pass is told in their order.
   virtual base::Task<canary::CheckReply> evaluate(canary::Spec spec) = 0;
 };
 
