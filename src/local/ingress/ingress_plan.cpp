@@ -118,19 +118,36 @@ class Planner {
     if (meshed_) {
       Override asked = split_override(location.snippet);
       location.snippet = std::move(asked.snippet);
-      if (!asked.authority.empty()) ask_mesh(override_target(std::move(asked.authority), location), location);
+      if (!asked.authority.empty())
+        ask_mesh(ingress, override_target(std::move(asked.authority), location), location);
     }
     read_setting(ingress, "proxy-read-timeout", nginx_time, location.read_timeout);
     read_setting(ingress, "proxy-body-size", nginx_size, location.body_size);
     return location;
   }
 
-  void ask_mesh(const std::string& target, Location& location) {
+  /// The Service that the mesh is asked for. NGINX would refuse its whole configuration for a name that does
+  /// not resolve, so it is looked up here.
+  void ask_mesh(const Json& ingress, const std::string& target, Location& location) {
     if (target.empty()) return;
-    // An underscore: no namespace is called so.
-    location.override = "_mesh." + target;
-    std::ranges::replace(location.override, ':', '.');
-    plan_.upstreams.try_emplace(location.override, Upstream{target, {target}});
+    const std::size_t colon = target.rfind(':'), dot = target.find('.');
+    const std::string host = target.substr(0, colon);
+    Json backend;
+    backend.set("service", "name") = host.substr(0, dot);
+    backend.set("service", "port", "number") = std::atoi(target.c_str() + colon + 1);
+    const std::string ns = dot == std::string::npos ? location.ingress.ns
+                                                    : host.substr(dot + 1, host.find('.', dot + 1) - dot - 1);
+    const std::optional<ServiceIndex::Port> port = services_.find(ns, backend);
+    if (!port) {
+      tell(ingress,
+           fmt::format("its l5d-dst-override names {}, and there is no such Service and port: requests "
+                       "to it get 503",
+                       target));
+      location.closed = true;
+      return;
+    }
+    location.override = port->key;
+    plan_.upstreams.try_emplace(port->key, port->upstream);
   }
 
   void read_setting(const Json& ingress, std::string_view name,

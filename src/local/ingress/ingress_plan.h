@@ -48,7 +48,7 @@ struct Location {
   std::string snippet;   ///< directives from the user
   std::string override;  ///< key of what the mesh is asked for instead; empty: NGINX's choice holds
   std::string read_timeout = "60s", body_size = "1m";
-  bool closed = false;  ///< its snippet cannot be used: answers 503
+  bool closed = false;  ///< its snippet cannot be used, or names no Service: answers 503
 };
 
 struct VirtualServer {

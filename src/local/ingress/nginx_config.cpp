@@ -240,7 +240,7 @@ class Writer {
   }
 
   void write_answer(const Location& location, int decision) {
-    if (location.closed || !serves(location.upstream)) {
+    if (location.closed || !serves(location.override.empty() ? location.upstream : location.override)) {
       line("      return 503;");
       return;
     }
