@@ -183,6 +183,19 @@ class LocalUp(unittest.TestCase):
         self.assertNotIn(namespace, pathlib.Path("/etc/hosts").read_text())
         self.assertEqual(processes_naming(str(self.data)), [])
 
+    @unittest.skipUnless(os.geteuid() == 0, "only root can mark the hosts file")
+    def test_leaves_no_process_when_killed_where_namespaces_are_denied(self):
+        def marked():
+            return "kubernetes.default.svc" in pathlib.Path("/etc/hosts").read_text()
+
+        killed = self.up("--no-controller", launcher=[DENY_NAMESPACES]).wait_ready()
+        wait_for(marked, "names in the hosts file")
+        killed.end(signal.SIGKILL)
+        wait_for(lambda: not processes_naming(str(self.data)), "the end of the children")
+        again = self.up("--no-controller", launcher=[DENY_NAMESPACES]).wait_ready()
+        self.assertEqual(again.end(), 0, again.text())
+        self.assertFalse(marked())
+
 
 def resolved(name):
     """The address that a name stands for on this machine, if any."""
