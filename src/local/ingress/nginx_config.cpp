@@ -195,7 +195,7 @@ class Writer {
       cases = {{"^always$", 'c'}, {"^never$", 'm'}};
     }
     write_map("http_" + name, variable, cases);
-    return "$" + variable;
+    return "${" + variable + "}";
   }
 
   std::string write_cookie_rule(const CanaryRules& rules, int number) {
@@ -203,7 +203,7 @@ class Writer {
     const std::string variable = fmt::format("cookie_{}", number);
     const std::string is = "(?:^|;)\\s*(?i:" + pattern_of(rules.cookie) + ")=";
     write_map("http_cookie", variable, {{is + "always\\s*(?:;|$)", 'c'}, {is + "never\\s*(?:;|$)", 'm'}});
-    return "$" + variable;
+    return "${" + variable + "}";
   }
 
   std::string write_weight_rule(const CanaryRules& rules, int number) {
@@ -212,7 +212,7 @@ class Writer {
     const double percent = 100.0 * rules.weight / rules.total;
     const std::string variable = fmt::format("weight_{}", number);
     line("  split_clients $request_id ${} {{ {:.2f}% c; * m; }}", variable, std::max(percent, 0.01));
-    return "$" + variable;
+    return "${" + variable + "}";
   }
 
   // --- Locations

@@ -15,7 +15,7 @@
 #include "base/task.h"
 #include "http/client.h"
 #include "http/server.h"
-#include "local/ingress/objects_for_tests.h"
+#include "local/ingress/cluster_for_tests.h"
 #include "local/metrics/child.h"
 
 namespace serin::local {
@@ -29,7 +29,7 @@ using Headers = std::map<std::string, std::string>;
 constexpr const char* nginx = "/usr/sbin/nginx";
 
 /// A real NGINX that was given a plan, and two applications behind it, which answer by their names.
-class NginxTest : public testing::Test {
+class NginxTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (::access(nginx, X_OK) != 0) GTEST_SKIP() << nginx << " is not installed: apt-get install nginx-light";
@@ -83,7 +83,7 @@ class NginxTest : public testing::Test {
     };
     for (const auto& [headers, expected] : table) {
       const std::string answer = co_await ask(headers);
-      EXPECT_EQ(answer, expected) << testing::PrintToString(headers);
+      EXPECT_EQ(answer, expected) << ::testing::PrintToString(headers);
     }
   }
 
@@ -148,23 +148,12 @@ class NginxTest : public testing::Test {
 
   /// Both Services are this machine's, at the applications' ports.
   IngressObjects objects(const std::string& annotations) const {
-    std::string yaml;
-    for (const auto& [service, server] :
-         {std::pair("podinfo", main_.get()), std::pair("podinfo-canary", canary_.get())}) {
-      yaml += fmt::format(
-          "{{kind: Service, metadata: {{name: {0}, namespace: test}}, spec: {{clusterIP: 127.0.0.1, ports: "
-          "[{{name: http, port: {1}}}]}}}}\n---\n"
-          "{{kind: EndpointSlice, metadata: {{name: {0}, namespace: test, labels: "
-          "{{kubernetes.io/service-name: "
-          "{0}}}}}, ports: [{{name: http, port: {1}}}], endpoints: [{{addresses: [127.0.0.1]}}]}}\n---\n"
-          "{{kind: Ingress, metadata: {{name: {0}, namespace: test, annotations: {{{2}}}}}, spec: {{rules: "
-          "[{{host: "
-          "app.example.com, http: {{paths: [{{path: /, pathType: Prefix, backend: {{service: {{name: {0}, "
-          "port: "
-          "{{number: {1}}}}}}}}}]}}}}]}}}}\n---\n",
-          service, server->port(), server == canary_.get() ? annotations : std::string());
-    }
-    return objects_from(yaml);
+    const testing::OneRule main{"podinfo", "app.example.com", "podinfo"};
+    const testing::OneRule canary{"podinfo-canary", "app.example.com", "podinfo-canary", annotations};
+    return testing::cluster_of(testing::service_yaml("podinfo", "127.0.0.1", main_->port()) +
+                               testing::endpoints_yaml("podinfo") +
+                               testing::service_yaml("podinfo-canary", "127.0.0.1", canary_->port()) +
+                               testing::endpoints_yaml("podinfo-canary") + main.yaml() + canary.yaml());
   }
 
   Task<void> play(Task<void> (NginxTest::*part)()) {
@@ -182,7 +171,7 @@ class NginxTest : public testing::Test {
       if (first != "main" && first != "canary") co_await clock_.sleep_for(std::chrono::milliseconds(10));
     }
     std::ifstream log(folder_ / "nginx.log");
-    EXPECT_THAT(first, testing::AnyOf("main", "canary"))
+    EXPECT_THAT(first, ::testing::AnyOf("main", "canary"))
         << std::string(std::istreambuf_iterator<char>(log), {});
     co_await (this->*part)();
     (*child)->terminate();
