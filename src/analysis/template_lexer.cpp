@@ -48,8 +48,9 @@ void append_utf8(std::string& into, std::uint32_t rune) {
 std::optional<std::uint32_t> take_digits(std::string_view& text, std::size_t count, int base) {
   std::uint32_t value = 0;
   if (text.size() < count) return std::nullopt;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + count, value, base);
-  if (error != std::errc{} || end != text.data() + count || value > 0x10ffff) return std::nullopt;
+  const char* begin = text.data();
+  const auto [end, error] = std::from_chars(begin, begin + count, value, base);
+  if (error != std::errc{} || end != begin + count || value > 0x10ffff) return std::nullopt;
   text.remove_prefix(count);
   return value;
 }
