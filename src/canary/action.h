@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "canary/check.h"
+#include "canary/message.h"
 #include "canary/readiness.h"
 #include "canary/spec.h"
 #include "canary/status.h"
@@ -50,28 +51,17 @@ struct Observation {
 
 // --- What a plan asks for. Replies are given by ReplyTo below; Done unless stated.
 
-/// A Kubernetes Event on the Canary, the event webhook and a log line. Sent without waiting.
-struct Announce {
-  enum class Kind { normal, warning, error } kind = Kind::normal;  ///< error: a Warning, logged as error
-  std::string text;
-  Phase phase = Phase::none;  ///< as the event webhook reports it
-};
-/// The same, to the log alone.
+/// A line in the log alone.
 struct Note {
   std::string text;
 };
-/// A message to people's chat rooms (spec 10 §1). Sent without waiting.
-struct Alert {
-  using Severity = canary::Severity;
-  Severity severity = Severity::info;
-  std::string text;
-  bool with_metadata = false;  ///< target, threshold, deadline and routing are told with it
-};
 /// Looks again. Reply: Observation.
 struct Observe {};
-/// Writes the status on the version that was observed.
+/// Writes the status on the version that was observed, and tells what it means. The messages are stored with
+/// it, so that whoever takes over after a crash tells what has not arrived.
 struct SaveStatus {
   Status status;
+  std::vector<Message> messages = {};
 };
 struct EnsureServices {};  ///< canary and primary Service
 struct EnsurePrimary {     ///< primary workload and configs, created if missing

@@ -99,12 +99,11 @@ Plan<> Turn::Machine::bootstrap() {
       in.seen.primary_id == promotion_id(spec(), status().last_applied, status().tracked_configs);
   if (!known) next.last_applied.clear();
   next.last_promoted = next.last_applied;
-  const bool saved = co_await save(next);
-  if (!saved) co_return;
-  co_await normal(fmt::format("Initialization done! {}", spec().dotted()), Phase::initialized);
-  co_await alert(Alert::Severity::info,
-                 fmt::format("New {} detected, initialization completed.", spec().target_kind), true);
-  wake_at(now);
+  const bool saved = co_await save(
+      next, {event(fmt::format("Initialization done! {}", spec().dotted()), Phase::initialized),
+             Alert{Alert::Severity::info,
+                   fmt::format("New {} detected, initialization completed.", spec().target_kind), true}});
+  if (saved) wake_at(now);
 }
 
 }  // namespace serin::canary

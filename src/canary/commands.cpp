@@ -45,9 +45,9 @@ Plan<> Turn::Machine::obey_rollback() {
   if (runs_analysis()) {
     co_await rollback(fmt::format("asked for{}", in.command.by));
   } else if (phase() == Phase::promoting || phase() == Phase::finalising) {
-    co_await warning(fmt::format("Rolling back {} asked for{}", spec().dotted(), in.command.by), phase());
-    co_await alert(Alert::Severity::warn, fmt::format("Rolling back asked for{}", in.command.by));
-    co_await undo_promotion();
+    co_await undo_promotion(
+        {alarm(fmt::format("Rolling back {} asked for{}", spec().dotted(), in.command.by), phase()),
+         Alert{Alert::Severity::warn, fmt::format("Rolling back asked for{}", in.command.by)}});
   } else {
     co_await obeyed(fmt::format("Nothing to rollback for {}", spec().dotted()));
     co_return;

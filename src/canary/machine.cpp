@@ -85,8 +85,8 @@ std::optional<Command::Verb> parse_verb(std::string_view name) {
 
 // --- words
 
-Plan<bool> Turn::Machine::save(Status next) {
-  const Done saved = co_await ask(SaveStatus{next});
+Plan<bool> Turn::Machine::save(Status next, std::vector<Message> messages) {
+  const Done saved = co_await ask(SaveStatus{next, std::move(messages)});
   if (saved) {
     in.status = std::move(next);
     co_return true;
@@ -108,6 +108,8 @@ Status Turn::Machine::sync(Phase phase) const {
   next.canary_weight = 0;
   next.iterations = 0;
   next.checks.clear();
+  next.rolling_back.clear();
+  next.outcome_pending = false;
   next.last_applied = in.seen.target.revision;
   next.tracked_configs = in.seen.configs;
   return next;
@@ -217,16 +219,38 @@ Plan<std::optional<Turn::Machine::HookFailure>> Turn::Machine::call_hooks(HookTy
   co_return std::nullopt;
 }
 
-Plan<> Turn::Machine::post_rollout(Phase outcome, Phase event_phase) {
-  for (const Webhook& hook : spec().hooks(HookType::post_rollout)) {
-    const Done answer = co_await ask(CallHook{hook, outcome, status()});
-    if (!answer) {
-      co_await warning(fmt::format("Post-rollout hook {} failed {}", hook.name, answer.error().message),
-                       event_phase);
-      co_return;
+/// Records the end of a run, in Succeeded or Failed. Post-rollout hooks, which conclude() calls, are recorded
+/// as owed: a crash loses none.
+Plan<bool> Turn::Machine::end_run(Status next, std::vector<Message> messages) {
+  next.rolling_back.clear();
+  next.outcome_pending = !spec().hooks(HookType::post_rollout).empty();
+  const bool saved = co_await save(next, std::move(messages));
+  if (!saved) co_return false;
+  const bool succeeded = phase() == Phase::succeeded;
+  co_await ask(CountOutcome{succeeded, succeeded && spec().skip_analysis});
+  co_return true;
+}
+
+/// Calls the post-rollout hooks of a run that has ended, if there are any; success is announced after them.
+Plan<> Turn::Machine::conclude(Phase event_phase) {
+  if (!status().outcome_pending) co_return;
+  if (!in.memory.conclusion) {
+    std::vector<Message> messages;
+    for (const Webhook& hook : spec().hooks(HookType::post_rollout)) {
+      const Done answer = co_await ask(CallHook{hook, phase(), status()});
+      messages.push_back(
+          answer ? event(fmt::format("Post-rollout check {} passed", hook.name), event_phase)
+                 : alarm(fmt::format("Post-rollout hook {} failed {}", hook.name, answer.error().message),
+                         event_phase));
+      if (!answer) break;
     }
-    co_await normal(fmt::format("Post-rollout check {} passed", hook.name), event_phase);
+    if (phase() == Phase::succeeded) std::ranges::copy(success(), std::back_inserter(messages));
+    in.memory.conclusion = std::move(messages);
   }
+  Status next = status();
+  next.outcome_pending = false;
+  const bool saved = co_await save(next, *in.memory.conclusion);
+  if (saved) in.memory.conclusion.reset();
 }
 
 // --- the turn

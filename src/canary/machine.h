@@ -18,10 +18,11 @@ struct Memory {
     int progress = 0;
     std::string text;  ///< what was announced of it
   };
-  Wait primary, canary;      ///< waits for the readiness of the two workloads
-  std::string rolling_back;  ///< why, if a rollback has been announced and isn't through
-  std::string problem;       ///< the last problem that was announced
-  bool suspended = false;    ///< that it is suspended has been announced
+  Wait primary, canary;                            ///< waits for the readiness of the two workloads
+  bool rolling_back = false;                       ///< a rollback has been announced and isn't through
+  std::optional<std::vector<Message>> conclusion;  ///< what came of the post-rollout hooks, not saved yet
+  std::string problem;                             ///< the last problem that was announced
+  bool suspended = false;                          ///< that it is suspended has been announced
   bool providers_online = false;
   bool paused = false;  ///< that it is paused has been announced
   std::optional<Phase> phase_before_deletion;

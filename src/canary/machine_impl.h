@@ -33,15 +33,15 @@ class Turn::Machine {
   Ask<Asked> ask(Asked action) {
     return {channel, std::move(action)};
   }
-  Ask<Announce> normal(std::string text, Phase phase) {
-    return ask(Announce{Announce::Kind::normal, std::move(text), phase});
+  static Announce event(std::string text, Phase phase) {
+    return {Announce::Kind::normal, std::move(text), phase};
   }
-  Ask<Announce> warning(std::string text, Phase phase) {
-    return ask(Announce{Announce::Kind::warning, std::move(text), phase});
+  static Announce alarm(std::string text, Phase phase) {
+    return {Announce::Kind::warning, std::move(text), phase};
   }
-  Ask<Alert> alert(Alert::Severity severity, std::string text, bool with_metadata = false) {
-    return ask(Alert{severity, std::move(text), with_metadata});
-  }
+  /// Told at once. What a status means is told with it instead, by save().
+  Ask<Announce> normal(std::string text, Phase phase) { return ask(event(std::move(text), phase)); }
+  Ask<Announce> warning(std::string text, Phase phase) { return ask(alarm(std::move(text), phase)); }
   [[nodiscard]] const Spec& spec() const { return in.spec; }
   [[nodiscard]] const Status& status() const { return in.status; }
   [[nodiscard]] Phase phase() const { return in.status.phase; }
@@ -57,8 +57,8 @@ class Turn::Machine {
   void wake_at(base::MonoTime time) { wake = wake ? std::min(*wake, time) : time; }
   void retry() { wake_at(now + in.settings.retry); }
 
-  /// Saves; false if it failed, and the turn should end (it will be called again).
-  Plan<bool> save(Status next);
+  /// Saves and tells; false if it failed, and the turn should end (it will be called again).
+  Plan<bool> save(Status next, std::vector<Message> messages = {});
   /// The status at the start of a phase: no checks failed, no weight, the target's present revision.
   [[nodiscard]] Status sync(Phase phase) const;
   /// Announces a problem once, until it changes, and sees to another try.
@@ -84,7 +84,8 @@ class Turn::Machine {
     std::string text;
   };
   Plan<std::optional<HookFailure>> call_hooks(HookType type, Phase payload_phase, std::string passed);
-  Plan<> post_rollout(Phase outcome, Phase event_phase);
+  Plan<bool> end_run(Status next, std::vector<Message> messages);
+  Plan<> conclude(Phase event_phase);
 
   // --- machine.cpp
   Plan<> turn();
@@ -122,6 +123,7 @@ class Turn::Machine {
   Plan<> carry_out(Step next);
   // --- rollback.cpp
   Plan<> rollback(std::string reason);
+  Plan<> tell_rollback(std::string reason);
   Plan<bool> primary_can_take_over();
   // --- promotion.cpp
   Plan<bool> promotion_confirmed();
@@ -132,11 +134,13 @@ class Turn::Machine {
   Plan<bool> canary_serves_for_primary();
   Plan<> step_back();
   Plan<> finalising();
+  [[nodiscard]] std::vector<Message> success() const;
   Plan<> failed_promotion(std::string reason);
-  Plan<> undo_promotion();
+  Plan<> undo_promotion(std::vector<Message> messages);
   Plan<> heal();
   // --- termination.cpp
   Plan<> terminate();
+  Plan<bool> workload_given_back();
   Plan<bool> target_reverted();
 };
 

@@ -463,9 +463,8 @@ TEST(Machine, ACanaryThatLosesItsPodsLosesItsTrafficAtOnce) {
     }
     return std::string();
   };
-  world.before = [&](const Action& action) {
-    const auto* event = std::get_if<Announce>(&action);
-    if (event && event->text.contains("no ready pods")) world.target.broken = false;
+  world.before = [&](const Action&) {
+    if (world.saw("no ready pods")) world.target.broken = false;
   };
   world.push("B");
   world.settle();
@@ -534,7 +533,21 @@ TEST(Machine, CookiesAreStoredBeforeAnyRouteNamesThem) {
   EXPECT_EQ(world.status.affinity.previous, cookies[0]);
 }
 
-/// Plays a story with the controller killed after its n-th action, for every n, and wants the same end.
+/// What people were told of steps taken, without what they are told while something is waited for or asked.
+std::vector<std::string> announced(const ModelWorld& world) {
+  std::vector<std::string> told = world.alerts;
+  std::ranges::copy(world.texts(), std::back_inserter(told));
+  std::erase_if(told, [](const std::string& text) {
+    return std::ranges::any_of(
+        std::array{"Starting canary analysis", "check gate passed", "test passed", "Routes of"},
+        [&](const char* part) { return text.contains(part); });
+  });
+  std::ranges::sort(told);
+  return told;
+}
+
+/// Plays a story with the controller killed after its n-th action, for every n, and wants the same end, and
+/// everything told once (scenario 60).
 template <class Story, class Check>
 void survives_a_crash_anywhere(Story story, Check check) {
   ModelWorld calm = story(-1);
@@ -545,6 +558,36 @@ void survives_a_crash_anywhere(Story story, Check check) {
     ModelWorld world = story(n);
     check(world);
     EXPECT_THAT(world.violations, IsEmpty());
+    EXPECT_EQ(announced(world), announced(calm));
+  }
+}
+
+// A hook may be called again if the controller dies before its answer is recorded, but never not at all.
+TEST(Crash, PostRolloutHooksAreCalled) {
+  for (const bool bad : {false, true}) {
+    survives_a_crash_anywhere(
+        [bad](int crash_at) {
+          Spec spec = gated(HookType::post_rollout);
+          ModelWorld world = initialized(spec);
+          world.crash_at = crash_at;
+          int calls = 0;
+          world.before = [&calls](const Action& action) {
+            const auto* call = std::get_if<CallHook>(&action);
+            if (call && call->hook.name == "gate") ++calls;
+          };
+          if (bad) world.check = [] { return "Halt"; };
+          world.push("B");
+          world.settle();
+          world.before = nullptr;
+          EXPECT_GE(calls, 1);
+          EXPECT_LE(calls, crash_at < 0 ? 1 : 2);
+          EXPECT_TRUE(world.saw("Post-rollout check gate passed"));
+          return world;
+        },
+        [bad](const ModelWorld& world) {
+          EXPECT_EQ(world.status.phase, bad ? Phase::failed : Phase::succeeded);
+          EXPECT_FALSE(world.status.outcome_pending);
+        });
   }
 }
 

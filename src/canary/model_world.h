@@ -62,6 +62,7 @@ class ModelWorld {
  private:
   [[nodiscard]] Observation observe() const;
   [[nodiscard]] Reply carry_out(const Action& action);
+  void tell(const Message& message);
   void check_rules();
   void pods_become_ready();
   /// False: the controller died on the way.

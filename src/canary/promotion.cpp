@@ -15,13 +15,12 @@ Plan<bool> Turn::Machine::promotion_confirmed() {
   const Phase before = phase();
   Status next = status();
   next.phase = Phase::waiting_promotion;
-  const bool saved = co_await save(next);
-  if (!saved) co_return false;
-  co_await warning(fmt::format("Halt {} advancement waiting for promotion approval {}", spec().dotted(),
-                               closed->hook.name),
-                   before);
+  std::vector<Message> messages = {alarm(fmt::format("Halt {} advancement waiting for promotion approval {}",
+                                                     spec().dotted(), closed->hook.name),
+                                         before)};
   if (!closed->hook.mute_alert)
-    co_await alert(Alert::Severity::warn, "Canary promotion is waiting for approval.");
+    messages.push_back(Alert{Alert::Severity::warn, "Canary promotion is waiting for approval."});
+  co_await save(next, std::move(messages));
   co_return false;
 }
 
@@ -36,10 +35,11 @@ Plan<> Turn::Machine::promote() {
   // Written first: whoever takes over from here finishes the promotion, and does it once (see promoted_copy).
   Status next = status();
   next.phase = Phase::promoting;
-  const bool saved = co_await save(next);
+  const bool saved = co_await save(
+      next,
+      {event(fmt::format("Copying {} template spec to {}", spec().target_dotted(), spec().primary_dotted()),
+             before)});
   if (!saved) co_return;
-  co_await normal(
-      fmt::format("Copying {} template spec to {}", spec().target_dotted(), spec().primary_dotted()), before);
   forget_run();
   const bool copied = co_await promoted_copy();
   if (copied) wake_at(now);
@@ -98,15 +98,16 @@ Plan<> Turn::Machine::promoting() {
     co_await step_back();
     co_return;
   }
-  if (in.seen.capabilities.shifts && !spec().skip_analysis)
-    co_await normal("Routing all traffic to primary", phase());
   const bool routed = co_await route({100, 0});
   if (!routed) co_return;
+  std::vector<Message> messages;
+  if (in.seen.capabilities.shifts && !spec().skip_analysis)
+    messages.push_back(event("Routing all traffic to primary", phase()));
   Status next = status();
   next.phase = Phase::finalising;
   next.canary_weight = 0;
   next.iterations = 0;
-  const bool saved = co_await save(next);
+  const bool saved = co_await save(next, std::move(messages));
   if (saved) wake_at(now);
 }
 
@@ -116,13 +117,13 @@ Plan<bool> Turn::Machine::canary_serves_for_primary() {
   if (!stranded || in.seen.routes == Routes{0, 100}) co_return true;
   const bool routed = co_await route({0, 100});
   if (!routed) co_return false;
-  co_await warning(
-      fmt::format("{} not ready: no ready pods, routing all traffic to canary", spec().primary_dotted()),
-      phase());
   Status next = status();
   next.phase = Phase::promoting;
   next.canary_weight = 100;
-  co_return co_await save(next);
+  co_return co_await save(next,
+                          {alarm(fmt::format("{} not ready: no ready pods, routing all traffic to canary",
+                                             spec().primary_dotted()),
+                                 phase())});
 }
 
 /// One step of stepWeightPromotion: an interval each (spec 01 §7.1).
@@ -139,10 +140,10 @@ Plan<> Turn::Machine::step_back() {
   Status next = status();
   next.canary_weight = canary;
   if (canary == 0) next.phase = Phase::finalising;
-  const bool saved = co_await save(next);
+  const bool saved = co_await save(
+      next,
+      {event(fmt::format("Advance {} primary weight {}", spec().dotted(), 100 - canary), Phase::promoting)});
   if (!saved) co_return;
-  co_await normal(fmt::format("Advance {} primary weight {}", spec().dotted(), 100 - canary),
-                  Phase::promoting);
   wake_at(canary == 0 ? now : now + spec().interval);
 }
 
@@ -163,31 +164,34 @@ Plan<> Turn::Machine::finalising() {
   next.canary_weight = 0;
   next.iterations = 0;
   next.last_promoted = next.last_applied;
-  const bool saved = co_await save(next);
-  if (!saved) co_return;
-  const bool skipped = spec().skip_analysis;
-  co_await ask(CountOutcome{true, skipped});
-  co_await post_rollout(Phase::succeeded, Phase::succeeded);
-  co_await normal(
-      fmt::format("Promotion completed! {} {}", skipped ? "Canary analysis was skipped for" : "Scaling down",
-                  spec().target_dotted()),
-      Phase::succeeded);
-  co_await alert(Alert::Severity::info, skipped
-                                            ? "Canary analysis was skipped, promotion finished."
-                                            : "Canary analysis completed successfully, promotion finished.");
+  const bool has_hooks = !spec().hooks(HookType::post_rollout).empty();
+  const bool ended = co_await end_run(next, has_hooks ? std::vector<Message>() : success());
+  if (!ended) co_return;
+  co_await conclude(Phase::succeeded);
   wake_at(now);
+}
+
+/// How a promotion's success is announced.
+std::vector<Message> Turn::Machine::success() const {
+  const bool skipped = spec().skip_analysis;
+  return {
+      event(fmt::format("Promotion completed! {} {}",
+                        skipped ? "Canary analysis was skipped for" : "Scaling down", spec().target_dotted()),
+            Phase::succeeded),
+      Alert{Alert::Severity::info, skipped ? "Canary analysis was skipped, promotion finished."
+                                           : "Canary analysis completed successfully, promotion finished."}};
 }
 
 /// The primary cannot start with what was analysed: the canary keeps all traffic, the primary goes back.
 Plan<> Turn::Machine::failed_promotion(std::string reason) {
-  co_await warning(
-      fmt::format("Promotion of {} failed, primary not ready: {}", spec().target_dotted(), reason), phase());
-  co_await alert(Alert::Severity::error, fmt::format("Promotion failed, primary not ready: {}", reason));
-  co_await undo_promotion();
+  co_await undo_promotion(
+      {alarm(fmt::format("Promotion of {} failed, primary not ready: {}", spec().target_dotted(), reason),
+             phase()),
+       Alert{Alert::Severity::error, fmt::format("Promotion failed, primary not ready: {}", reason)}});
 }
 
 /// The canary serves while the primary gets its previous template back: see heal().
-Plan<> Turn::Machine::undo_promotion() {
+Plan<> Turn::Machine::undo_promotion(std::vector<Message> messages) {
   if (in.seen.target.ready > 0) {
     const bool routed = co_await route({0, 100});
     if (!routed) co_return;
@@ -198,11 +202,10 @@ Plan<> Turn::Machine::undo_promotion() {
   next.failed_checks = 0;
   next.canary_weight = 100;
   next.iterations = 0;
-  const bool saved = co_await save(next);
-  if (!saved) co_return;
+  const bool ended = co_await end_run(next, std::move(messages));
+  if (!ended) co_return;
   stop_waiting();
-  co_await ask(CountOutcome{false, false});
-  co_await post_rollout(Phase::failed, before);
+  co_await conclude(before);
   wake_at(now);
 }
 
@@ -231,15 +234,16 @@ Plan<> Turn::Machine::heal() {
     co_return;
   }
   stop_waiting();
-  if (in.seen.capabilities.shifts) co_await normal("Routing all traffic to primary", phase());
   const bool routed = co_await route({100, 0});
   if (!routed) co_return;
   co_await ask(Drain{});
   const bool parked = co_await park_target();
   if (!parked) co_return;
+  std::vector<Message> messages;
+  if (in.seen.capabilities.shifts) messages.push_back(event("Routing all traffic to primary", phase()));
   Status next = status();
   next.canary_weight = 0;
-  const bool saved = co_await save(next);
+  const bool saved = co_await save(next, std::move(messages));
   if (saved) wake_at(now);
 }
 

@@ -22,6 +22,8 @@ Plan<bool> Turn::Machine::adopt() {
 }
 
 Plan<> Turn::Machine::idle() {
+  co_await conclude(phase());
+  if (status().outcome_pending) co_return;
   if (phase() == Phase::failed && status().canary_weight > 0) {
     co_await heal();
     co_return;
@@ -85,12 +87,12 @@ Plan<> Turn::Machine::start() {
     const Phase before = phase();
     Status next = status();
     next.phase = Phase::waiting;
-    const bool saved = co_await save(next);
-    if (!saved) co_return;
-    co_await warning(
-        fmt::format("Halt {} advancement waiting for approval {}", spec().dotted(), closed->hook.name),
-        before);
-    if (!closed->hook.mute_alert) co_await alert(Alert::Severity::warn, "Canary is waiting for approval.");
+    std::vector<Message> messages = {
+        alarm(fmt::format("Halt {} advancement waiting for approval {}", spec().dotted(), closed->hook.name),
+              before)};
+    if (!closed->hook.mute_alert)
+      messages.push_back(Alert{Alert::Severity::warn, "Canary is waiting for approval."});
+    co_await save(next, std::move(messages));
     co_return;
   }
   co_await look();
@@ -99,13 +101,17 @@ Plan<> Turn::Machine::start() {
     co_return;
   }
   // Recorded together with what it starts: a crash from here on is taken up by analyse().
-  const bool saved = co_await save(sync(Phase::progressing));
+  const bool is_approved = approved && in.command.verb == Command::Verb::approve;
+  std::vector<Message> messages;
+  if (is_approved)
+    messages.push_back(event(fmt::format("Approved {}{}", spec().dotted(), in.command.by), phase()));
+  messages.push_back(
+      event(fmt::format("New revision detected! Scaling up {}", spec().target_dotted()), Phase::progressing));
+  messages.push_back(
+      Alert{Alert::Severity::info, "New revision detected, progressing canary analysis.", true});
+  const bool saved = co_await save(sync(Phase::progressing), std::move(messages));
   if (!saved) co_return;
-  if (approved && in.command.verb == Command::Verb::approve)
-    co_await obeyed(fmt::format("Approved {}", spec().dotted()));
-  co_await normal(fmt::format("New revision detected! Scaling up {}", spec().target_dotted()),
-                  Phase::progressing);
-  co_await alert(Alert::Severity::info, "New revision detected, progressing canary analysis.", true);
+  if (is_approved) co_await ask(ClearCommand{});
   forget_run();
   const Done scaled = co_await ask(ScaleTarget{ScaleTarget::To::from_zero});
   if (!scaled) co_await report(scaled.error().message);

@@ -19,15 +19,29 @@ Plan<bool> Turn::Machine::primary_can_take_over() {
   co_return false;
 }
 
+/// Says why, once a run. Where that cannot be recorded it is said all the same: nothing waits for the record.
+Plan<> Turn::Machine::tell_rollback(std::string reason) {
+  const bool told = std::exchange(in.memory.rolling_back, true) || !status().rolling_back.empty();
+  const bool manual = reason.starts_with("manual") || reason.starts_with("asked for");
+  if (told && (!manual || status().rolling_back == reason)) co_return;
+  const Announce announced = alarm(fmt::format("Rolling back {} {}", spec().dotted(), reason), phase());
+  Alert alert{manual ? Alert::Severity::warn : Alert::Severity::error,
+              manual ? "Rolling back " + reason : reason};
+  alert.text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(alert.text[0])));
+  Status next = status();
+  next.rolling_back = std::move(reason);
+  const Done saved = co_await ask(SaveStatus{next, {announced, alert}});
+  if (saved) {
+    in.status = std::move(next);
+    co_return;
+  }
+  co_await ask(announced);
+  co_await ask(std::move(alert));
+}
+
 /// Traffic first, then everything else.
 Plan<> Turn::Machine::rollback(std::string reason) {
-  if (std::exchange(in.memory.rolling_back, reason) != reason) {
-    co_await warning(fmt::format("Rolling back {} {}", spec().dotted(), reason), phase());
-    const bool manual = reason.starts_with("manual") || reason.starts_with("asked for");
-    std::string text = manual ? "Rolling back " + reason : reason;
-    text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
-    co_await alert(manual ? Alert::Severity::warn : Alert::Severity::error, std::move(text));
-  }
+  co_await tell_rollback(std::move(reason));
   if (in.seen.primary.ready == 0 && in.seen.target.ready > 0 && in.seen.capabilities.shifts) {
     // Nobody would answer: the canary, bad as it is, serves until the primary does.
     co_await report(
@@ -49,7 +63,6 @@ Plan<> Turn::Machine::rollback(std::string reason) {
     if (!recorded) co_return;
     co_await ask(Drain{});
   }
-  co_await warning(fmt::format("Canary failed! Scaling down {}", spec().dotted()), Phase::failed);
   const bool parked = co_await park_target();
   if (!parked) co_return;
   Status next = status();
@@ -57,11 +70,11 @@ Plan<> Turn::Machine::rollback(std::string reason) {
   next.failed_checks = 0;
   next.canary_weight = 0;
   next.iterations = 0;
-  const bool saved = co_await save(next);
-  if (!saved) co_return;
+  const bool ended = co_await end_run(
+      next, {alarm(fmt::format("Canary failed! Scaling down {}", spec().dotted()), Phase::failed)});
+  if (!ended) co_return;
   forget_run();
-  co_await ask(CountOutcome{false, false});
-  co_await post_rollout(Phase::failed, before);
+  co_await conclude(before);
   wake_at(now);
 }
 

@@ -93,11 +93,12 @@ Plan<> Turn::Machine::restart() {
     const bool routed = co_await route({100, 0});
     if (!routed) co_return;
   }
-  const bool saved = co_await save(sync(Phase::progressing));
+  const bool saved = co_await save(
+      sync(Phase::progressing),
+      {event(fmt::format("New revision detected! Restarting analysis for {}", spec().target_dotted()),
+             Phase::progressing),
+       Alert{Alert::Severity::info, "New revision detected, restarting canary analysis.", true}});
   if (!saved) co_return;
-  co_await normal(fmt::format("New revision detected! Restarting analysis for {}", spec().target_dotted()),
-                  Phase::progressing);
-  co_await alert(Alert::Severity::info, "New revision detected, restarting canary analysis.", true);
   forget_run();
   wake_at(now);
 }
@@ -108,7 +109,7 @@ void Turn::Machine::forget_run() {
   in.memory.unknown_since.reset();
   in.memory.route_refused.reset();
   in.memory.growing.reset();
-  in.memory.rolling_back.clear();
+  in.memory.rolling_back = false;
   in.memory.foreign_routes = 0;
   in.memory.idle_told = false;
 }
@@ -118,14 +119,14 @@ Plan<> Turn::Machine::cancel() {
   if (in.seen.primary.ready > 0) {
     const bool routed = co_await route({100, 0});
     if (!routed) co_return;
-    co_await normal(
-        fmt::format("Promoted revision restored! Cancelling analysis for {}", spec().target_dotted()),
-        phase());
     co_await ask(Drain{});
     const bool parked = co_await park_target();
     if (!parked) co_return;
   }
-  const bool saved = co_await save(sync(Phase::succeeded));
+  const bool saved = co_await save(
+      sync(Phase::succeeded),
+      {event(fmt::format("Promoted revision restored! Cancelling analysis for {}", spec().target_dotted()),
+             phase())});
   if (saved) forget_run();
 }
 
@@ -147,10 +148,10 @@ Plan<bool> Turn::Machine::workloads_ready() {
     Status next = status();
     next.canary_weight = 0;
     next.iterations = 0;
-    const bool saved = co_await save(next);
+    const bool saved = co_await save(
+        next, {alarm(fmt::format("{}: no ready pods, routing all traffic to primary", text), phase())});
     if (!saved) co_return false;
     in.memory.judged.reset();
-    co_await warning(fmt::format("{}: no ready pods, routing all traffic to primary", text), phase());
   }
   const bool hopeless = co_await wait_for(in.memory.canary, fresh, text);
   if (hopeless) co_await rollback(fmt::format("progress deadline exceeded {}", text));
@@ -221,12 +222,11 @@ Plan<> Turn::Machine::tell_missing_traffic(CheckReply checks) {
 }
 
 Plan<> Turn::Machine::failed_check(std::string text) {
-  co_await warning(text, phase());
-  in.memory.judged = now;
   Status next = status();
   ++next.failed_checks;
-  const bool saved = co_await save(next);
+  const bool saved = co_await save(next, {alarm(std::move(text), phase())});
   if (!saved) co_return;
+  in.memory.judged = now;
   if (next.failed_checks >= spec().threshold) {
     co_await rollback(fmt::format("failed checks threshold reached {}", next.failed_checks));
     co_return;
@@ -245,7 +245,7 @@ Plan<bool> Turn::Machine::traffic_increase_confirmed() {
                                spec().dotted(), closed->hook.name),
                    phase());
   if (!closed->hook.mute_alert)
-    co_await alert(Alert::Severity::warn, "Canary traffic increase is waiting for approval.");
+    co_await ask(Alert{Alert::Severity::warn, "Canary traffic increase is waiting for approval."});
   co_return false;
 }
 
@@ -286,10 +286,21 @@ Plan<> Turn::Machine::carry_out(Step next) {
   if (next.kind == Step::Kind::all_canary) moved.iterations = spec().iterations + 1;
   const bool was_mirrored = in.seen.routes && in.seen.routes->mirrored;
   const bool mirrored = next.kind == Step::Kind::mirror;
-  if (next.kind == Step::Kind::all_canary) {
-    co_await normal(was_mirrored ? "Stop traffic mirroring and route all traffic to canary"
-                                 : "Routing all traffic to canary",
-                    phase());
+  std::string text;
+  switch (next.kind) {
+    case Step::Kind::weight:
+    case Step::Kind::mirror:
+      text = fmt::format("Advance {} canary weight {}", spec().dotted(), next.value);
+      break;
+    case Step::Kind::iteration:
+      text = fmt::format("Advance {} canary iteration {}/{}", spec().dotted(), next.value, spec().iterations);
+      break;
+    case Step::Kind::all_canary:
+      text = was_mirrored ? "Stop traffic mirroring and route all traffic to canary"
+                          : "Routing all traffic to canary";
+      break;
+    case Step::Kind::promote:
+      break;
   }
   const bool routed = co_await route(routes_for(spec(), in.seen.capabilities, moved, mirrored));
   if (!routed) {
@@ -300,17 +311,12 @@ Plan<> Turn::Machine::carry_out(Step next) {
   }
   in.memory.route_refused.reset();
   moved.affinity = status().affinity;
-  const bool saved = co_await save(moved);
+  moved.rolling_back.clear();  // what stood in the way of a rollback has let the run recover
+  in.memory.rolling_back = false;
+  const bool saved = co_await save(moved, {event(std::move(text), phase())});
   if (!saved) co_return;
   in.memory.judged = now;
   wake_at(now + spec().interval);
-  if (next.kind == Step::Kind::weight || next.kind == Step::Kind::mirror) {
-    co_await normal(fmt::format("Advance {} canary weight {}", spec().dotted(), next.value), phase());
-  } else if (next.kind == Step::Kind::iteration) {
-    co_await normal(
-        fmt::format("Advance {} canary iteration {}/{}", spec().dotted(), next.value, spec().iterations),
-        phase());
-  }
 }
 
 }  // namespace serin::canary

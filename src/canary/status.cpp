@@ -99,6 +99,8 @@ base::Result<Status> read_status(const Json& canary) {
   status.affinity = {json["sessionAffinityCookie"].str(), json["previousSessionAffinityCookie"].str(),
                      json["primarySessionAffinityCookie"].str()};
   status.checks = read_checks(json["checks"]);
+  status.rolling_back = json["rollingBack"].str();
+  status.outcome_pending = json["outcomePending"].bool_or(false);
   if (json["trackedConfigs"].is_object()) {
     auto& tracked = status.tracked_configs.emplace();
     for (const Json::Member& member : json["trackedConfigs"].members())
@@ -131,6 +133,9 @@ Json write_status(const Json& canary, const Status& status, std::string_view kin
   put("sessionAffinityCookie", status.affinity.canary);
   put("previousSessionAffinityCookie", status.affinity.previous);
   put("primarySessionAffinityCookie", status.affinity.primary);
+  put("rollingBack", status.rolling_back);
+  json.erase("outcomePending");
+  if (status.outcome_pending) json.set("outcomePending") = true;
   json.erase("checks");
   if (!status.checks.empty()) json.set("checks") = to_json(status.checks);
   json.set("lastTransitionTime") = time;

@@ -53,6 +53,8 @@ struct Status {
   std::optional<std::map<std::string, std::string>> tracked_configs;  ///< absent: tracking is off
   Affinity affinity;
   std::vector<CheckResult> checks;  ///< the last judgement of this run, metric by metric
+  std::string rolling_back;         ///< why, once a rollback is announced and until it is through
+  bool outcome_pending = false;     ///< the run is over, but its post-rollout hooks have not been called
 
   bool operator==(const Status&) const = default;
 };

@@ -30,39 +30,51 @@ Plan<bool> Turn::Machine::target_reverted() {
 Plan<> Turn::Machine::terminate() {
   if (!in.memory.phase_before_deletion) in.memory.phase_before_deletion = phase();
   const Phase before = *in.memory.phase_before_deletion;
-  if (phase() != Phase::terminating) {
+  if (phase() != Phase::terminating && phase() != Phase::terminated) {
     Status next = status();
     next.phase = Phase::terminating;
     next.canary_weight = 0;
     next.iterations = 0;
-    const bool saved = co_await save(next);
+    const bool saved =
+        co_await save(next, {event(fmt::format("Terminating canary {}", spec().dotted()), before)});
     if (!saved) co_return;
-    co_await normal(fmt::format("Terminating canary {}", spec().dotted()), before);
   }
+  if (phase() == Phase::terminating) {
+    const bool given_back = co_await workload_given_back();
+    if (!given_back) co_return;
+    Status next = status();
+    next.phase = Phase::terminated;
+    const bool saved =
+        co_await save(next, {event(fmt::format("Terminated canary {}", spec().dotted()), before)});
+    if (!saved) co_return;
+  }
+  const Done removed = co_await ask(RemoveFinalizer{});
+  if (!removed && removed.error().code != base::Errc::not_found) {
+    co_await report(fmt::format("Unable to remove finalizer for canary {} error: {}", spec().dotted(),
+                                removed.error().message));
+  }
+}
+
+/// The target serves as if there had never been a Canary. False: not yet.
+Plan<bool> Turn::Machine::workload_given_back() {
   const bool reverted = co_await target_reverted();
-  if (!reverted) co_return;
+  if (!reverted) co_return false;
   if (in.seen.target.exists && !in.seen.namespace_terminating) {
     // While mesh object and apex still point to the primary, which goes with the Canary, traffic is moved
     // first.
     const bool serving = in.seen.target.ready > 0 && in.seen.routes.has_value();
     if (serving) {
       const bool routed = co_await route({0, 100});
-      if (!routed) co_return;
+      if (!routed) co_return false;
     }
     const Done released = co_await ask(ReleaseApex{});
     if (!released) {
       co_await report(released.error().message);
-      co_return;
+      co_return false;
     }
     if (in.seen.target.ready > 0) co_await ask(Drain{});
   }
-  const Done removed = co_await ask(RemoveFinalizer{});
-  if (!removed && removed.error().code != base::Errc::not_found) {
-    co_await report(fmt::format("Unable to remove finalizer for canary {} error: {}", spec().dotted(),
-                                removed.error().message));
-    co_return;
-  }
-  co_await normal(fmt::format("Terminated canary {}", spec().dotted()), before);
+  co_return true;
 }
 
 }  // namespace serin::canary

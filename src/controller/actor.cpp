@@ -17,7 +17,11 @@ bool has_finalizer(const Json& canary) {
 }  // namespace
 
 Actor::Actor(Shared& shared, kube::ObjectRef ref, canary::SpecDefaults defaults, base::Executor executor)
-    : shared_(shared), ref_(std::move(ref)), defaults_(defaults), wakeup_(std::move(executor)) {}
+    : shared_(shared),
+      ref_(std::move(ref)),
+      defaults_(defaults),
+      wakeup_(std::move(executor)),
+      announcements_(shared.announcer, wakeup_) {}
 
 std::string Actor::target() const {
   return spec_.target_kind + "/" + spec_.target_name;
@@ -133,7 +137,8 @@ base::Task<void> Actor::turn(World::Value found) {
     found = shared_.world.find(kube::resources::canaries, ref_);
     if (!found) co_return;
   }
-  Effects effects(shared_, spec_, found, *router_, *kind_);
+  announcements_.tell(*found, spec_);  // what an earlier controller left behind
+  Effects effects(shared_, announcements_, spec_, found, *router_, *kind_);
   canary::Input input;
   input.spec = spec_;
   input.problems = std::move(read.problems);
@@ -159,6 +164,23 @@ base::Task<void> Actor::turn(World::Value found) {
   }
   memory_ = turn.outcome().memory;
   wake_ = turn.outcome().wake;
+  co_await write_off();
+}
+
+/// Takes what has been announced off the status, unless a step has just done so.
+base::Task<void> Actor::write_off() {
+  const World::Value canary = shared_.world.find(kube::resources::canaries, ref_);
+  if (!canary || !announcements_.is_due(*canary)) co_return;
+  Json object = *canary;
+  announcements_.enter(object, {});
+  base::Result<Json> written =
+      co_await shared_.world.api().replace(kube::resources::canaries, std::move(object), "status", {});
+  if (written) {
+    shared_.world.wrote(kube::resources::canaries, std::move(*written));
+  } else {
+    const base::MonoTime later = shared_.clock.now() + std::chrono::seconds(1);
+    wake_ = wake_ ? std::min(*wake_, later) : later;
+  }
 }
 
 }  // namespace serin::controller

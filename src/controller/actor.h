@@ -32,6 +32,7 @@ class Actor {
  private:
   base::Task<void> turn(World::Value canary);
   base::Task<bool> ensure_finalizer(World::Value canary);
+  base::Task<void> write_off();
   /// Chooses router and kind of target by the spec, and follows what they look at; what is wrong with the
   /// choice.
   base::Task<std::vector<std::string>> equip();
@@ -40,6 +41,7 @@ class Actor {
   kube::ObjectRef ref_;
   canary::SpecDefaults defaults_;
   base::Wakeup wakeup_;
+  Announcements announcements_;
   canary::Memory memory_;
   std::optional<base::MonoTime> wake_;
   canary::Spec spec_;

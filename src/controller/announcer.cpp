@@ -9,12 +9,13 @@ EventAnnouncer::EventAnnouncer(kube::EventRecorder& events, notify::EventWebhook
     : events_(events), webhooks_(webhooks), alerts_(alerts), log_(std::move(log)) {}
 
 void EventAnnouncer::announce(const base::Json& canary, const canary::Spec& spec,
-                              const canary::Announce& event) {
+                              const canary::Announce& event, Delivery delivery) {
   const bool normal = event.kind == canary::Announce::Kind::normal;
   events_.record(kube::EventTarget::of(canary), normal ? kube::EventType::normal : kube::EventType::warning,
-                 event.text);
+                 event.text, {delivery.id, delivery.receipt});
   const base::Result<canary::Status> status = canary::read_status(canary);
-  webhooks_.send(spec, event, hooks::checksum(status.value_or(canary::Status{})));
+  webhooks_.send(spec, event, hooks::checksum(status.value_or(canary::Status{})),
+                 std::move(delivery.receipt));
   const base::Logger log = log_.with("canary", spec.dotted());
   if (event.kind == canary::Announce::Kind::error) {
     log.error(event.text);
@@ -23,8 +24,8 @@ void EventAnnouncer::announce(const base::Json& canary, const canary::Spec& spec
   }
 }
 
-void EventAnnouncer::alert(const canary::Spec& spec, const canary::Alert& alert) {
-  alerts_.send(spec, alert);
+void EventAnnouncer::alert(const canary::Spec& spec, const canary::Alert& alert, Delivery delivery) {
+  alerts_.send(spec, alert, std::move(delivery.receipt));
 }
 
 void EventAnnouncer::note(const canary::Spec& spec, const canary::Note& note) {

@@ -18,9 +18,10 @@ class EventAnnouncer final : public Announcer {
   EventAnnouncer(kube::EventRecorder& events, notify::EventWebhooks& webhooks, notify::Alerts& alerts,
                  base::Logger log);
 
-  void announce(const base::Json& canary, const canary::Spec& spec, const canary::Announce& event) override;
+  void announce(const base::Json& canary, const canary::Spec& spec, const canary::Announce& event,
+                Delivery delivery) override;
   void note(const canary::Spec& spec, const canary::Note& note) override;
-  void alert(const canary::Spec& spec, const canary::Alert& alert) override;
+  void alert(const canary::Spec& spec, const canary::Alert& alert, Delivery delivery) override;
 
  private:
   kube::EventRecorder& events_;

@@ -91,12 +91,12 @@ spec:
   base::Task<base::Result<void>> call(canary::Spec, canary::CallHook) override {
     co_return base::Result<void>();
   }
-  void announce(const Json&, const canary::Spec&, const canary::Announce& event) override {
+  void announce(const Json&, const canary::Spec&, const canary::Announce& event, Delivery) override {
     texts.push_back(event.text);
     on_event(event.text);
   }
   void note(const canary::Spec&, const canary::Note& note) override { notes.push_back(note.text); }
-  void alert(const canary::Spec&, const canary::Alert&) override {}
+  void alert(const canary::Spec&, const canary::Alert&, Delivery) override {}
   void status(const canary::Spec&, canary::Phase) override {}
   void weight(const canary::Spec&, canary::Routes) override {}
   void outcome(const canary::Spec&, const canary::CountOutcome&) override {}

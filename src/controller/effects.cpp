@@ -11,9 +11,10 @@ using base::fail;
 using canary::Done;
 namespace resources = kube::resources;
 
-Effects::Effects(Shared& shared, canary::Spec spec, World::Value canary, const routing::Router& router,
-                 const workload::Kind& kind)
+Effects::Effects(Shared& shared, Announcements& announcements, canary::Spec spec, World::Value canary,
+                 const routing::Router& router, const workload::Kind& kind)
     : shared_(shared),
+      announcements_(announcements),
       spec_(std::move(spec)),
       canary_(std::move(canary)),
       kind_(kind),
@@ -61,7 +62,7 @@ base::Task<canary::Reply> Effects::carry_out(canary::Action action) {
 
 base::Task<Done> Effects::dispatch(canary::Action action) {
   if (const auto* event = std::get_if<canary::Announce>(&action)) {
-    shared_.announcer.announce(*canary_, spec_, *event);
+    shared_.announcer.announce(*canary_, spec_, *event, {});
     co_return Done();
   }
   if (const auto* note = std::get_if<canary::Note>(&action)) {
@@ -69,7 +70,7 @@ base::Task<Done> Effects::dispatch(canary::Action action) {
     co_return Done();
   }
   if (const auto* alert = std::get_if<canary::Alert>(&action)) {
-    shared_.announcer.alert(spec_, *alert);
+    shared_.announcer.alert(spec_, *alert, {});
     co_return Done();
   }
   if (const auto* outcome = std::get_if<canary::CountOutcome>(&action)) {
@@ -81,7 +82,7 @@ base::Task<Done> Effects::dispatch(canary::Action action) {
     co_return Done();
   }
   base::Task<Done> task = [&]() -> base::Task<Done> {
-    if (auto* a = std::get_if<canary::SaveStatus>(&action)) return save_status(a->status);
+    if (auto* a = std::get_if<canary::SaveStatus>(&action)) return save_status(std::move(*a));
     if (auto* a = std::get_if<canary::EnsurePrimary>(&action)) return workloads_.ensure_primary(*a);
     if (auto* a = std::get_if<canary::EnsurePrimaryScaler>(&action))
       return workloads_.ensure_primary_scaler(*a);
@@ -102,15 +103,19 @@ base::Task<Done> Effects::dispatch(canary::Action action) {
   co_return done;
 }
 
-base::Task<Done> Effects::save_status(canary::Status status) {
+base::Task<Done> Effects::save_status(canary::SaveStatus wanted) {
   Json object = *canary_;
-  object.set("status") = canary::write_status(*canary_, status, spec_.target_kind, shared_.clock.wall_now());
+  object.set("status") =
+      canary::write_status(*canary_, wanted.status, spec_.target_kind, shared_.clock.wall_now());
+  announcements_.enter(object, wanted.messages);
   base::Result<Json> written =
-      co_await shared_.world.api().replace(resources::canaries, std::move(object), "status", {});
+      co_await shared_.world.api().replace(resources::canaries, object, "status", {});
   if (!written) co_return fail(std::move(written.error()));
   shared_.world.wrote(resources::canaries, *written);
   canary_ = std::make_shared<const Json>(std::move(*written));
-  shared_.meter.status(spec_, status.phase);
+  shared_.meter.status(spec_, wanted.status.phase);
+  // Told from what was sent: a CRD without the field has dropped the list.
+  announcements_.tell(object, spec_);
   co_return Done();
 }
 

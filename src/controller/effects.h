@@ -4,6 +4,7 @@
 #include <string>
 
 #include "canary/machine.h"
+#include "controller/announcements.h"
 #include "controller/configs.h"
 #include "controller/ports.h"
 #include "controller/route_effects.h"
@@ -34,9 +35,9 @@ struct Shared {
 /// writes on the version it compared with.
 class Effects {
  public:
-  /// `canary`: the object the turn is decided on. Router and kind live as long as this.
-  Effects(Shared& shared, canary::Spec spec, World::Value canary, const routing::Router& router,
-          const workload::Kind& kind);
+  /// `canary`: the object the turn is decided on. Announcements, router and kind live as long as this.
+  Effects(Shared& shared, Announcements& announcements, canary::Spec spec, World::Value canary,
+          const routing::Router& router, const workload::Kind& kind);
   Effects(const Effects&) = delete;
   Effects& operator=(const Effects&) = delete;
 
@@ -45,7 +46,7 @@ class Effects {
   base::Task<canary::Observation> observe();
 
  private:
-  base::Task<canary::Done> save_status(canary::Status status);
+  base::Task<canary::Done> save_status(canary::SaveStatus wanted);
   base::Task<canary::Done> ensure_services();
   base::Task<canary::ApexReply> ensure_apex();
   base::Task<canary::Done> ensure_route();
@@ -58,6 +59,7 @@ class Effects {
   [[nodiscard]] canary::Affinity affinity() const;
 
   Shared& shared_;
+  Announcements& announcements_;
   canary::Spec spec_;
   World::Value canary_;
   const workload::Kind& kind_;

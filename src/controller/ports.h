@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "base/task.h"
@@ -25,14 +26,23 @@ class Caller {
   virtual base::Task<base::Result<void>> call(canary::Spec spec, canary::CallHook call) = 0;
 };
 
+/// How a message is sent.
+struct Delivery {
+  /// Names it, also if another controller sends it again: what has arrived under this name is not repeated,
+  /// where the receiver can tell. Empty: it may be merged with earlier ones of the same text.
+  std::string id = {};
+  /// Held until everybody concerned has it, or has been given up.
+  std::shared_ptr<void> receipt = {};
+};
+
 /// Tells people: Kubernetes Events, event webhooks, chat rooms, the log. Never waits and never fails.
 class Announcer {
  public:
   virtual ~Announcer() = default;
-  virtual void announce(const base::Json& canary, const canary::Spec& spec,
-                        const canary::Announce& event) = 0;
+  virtual void announce(const base::Json& canary, const canary::Spec& spec, const canary::Announce& event,
+                        Delivery delivery) = 0;
   virtual void note(const canary::Spec& spec, const canary::Note& note) = 0;
-  virtual void alert(const canary::Spec& spec, const canary::Alert& alert) = 0;
+  virtual void alert(const canary::Spec& spec, const canary::Alert& alert, Delivery delivery) = 0;
 };
 
 /// Counts what happens to canaries, for /metrics (spec 04 §6).

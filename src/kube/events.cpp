@@ -34,6 +34,7 @@ struct EventRecorder::Entry {
   EventTarget target;
   EventType type = EventType::normal;
   std::string message;
+  EventIdentity identity;
   std::string event_name;  ///< once written
   int count = 0;
   base::WallTime first, last;
@@ -54,20 +55,25 @@ EventRecorder::EventRecorder(Api& api, base::Clock& clock, base::Random& random,
 
 // --- Recording
 
-void EventRecorder::record(EventTarget target, EventType type, std::string message) {
+void EventRecorder::record(EventTarget target, EventType type, std::string message, EventIdentity identity) {
+  const bool merges = identity.id.empty();
   const Key key{target.kind, target.ns, target.name, target.uid, type, message};
-  const auto known = entries_.find(key);
-  if (known == entries_.end() && queue_.size() >= options_.queue_max) {
+  const auto known = merges ? entries_.find(key) : entries_.end();
+  const bool is_new = known == entries_.end();
+  if (is_new && queue_.size() >= options_.queue_max) {
     if (dropped_++ == 0) log_.error("events are lost: the API takes them too slowly");
     return;
   }
-  if (known == entries_.end() && entries_.size() >= options_.remembered_max) forget_oldest();
-  std::shared_ptr<Entry>& entry = entries_[key];
-  if (!entry) {
-    entry = std::make_shared<Entry>();
+  const std::shared_ptr<Entry> entry = is_new ? std::make_shared<Entry>() : known->second;
+  if (is_new) {
     entry->type = type;
     entry->message = std::move(message);
+    entry->identity = std::move(identity);
     entry->first = clock_.wall_now();
+  }
+  if (is_new && merges) {
+    if (entries_.size() >= options_.remembered_max) forget_oldest();
+    entries_.emplace(key, entry);
   }
   entry->target = std::move(target);
   entry->last = clock_.wall_now();
@@ -163,11 +169,13 @@ Task<Result<int>> EventRecorder::write_once(std::shared_ptr<Entry> entry) {
 }
 
 Task<Result<void>> EventRecorder::create(std::shared_ptr<Entry> entry) {
-  const std::string name = unique_name(entry->target.name);
+  const std::string name = name_for(*entry);
   Json object = event_object(*entry);
   object.set("metadata", "name") = name;
   auto created = co_await api_.create(resources::events, entry->target.ns, std::move(object), {});
-  if (!created) co_return fail(std::move(created.error()));
+  const bool is_there =
+      !created && created.error().code == Errc::already_exists && !entry->identity.id.empty();
+  if (!created && !is_there) co_return fail(std::move(created.error()));
   entry->event_name = name;
   co_return Result<void>{};
 }
@@ -197,11 +205,12 @@ Json EventRecorder::event_object(const Entry& entry) const {
   });
 }
 
-std::string EventRecorder::unique_name(const std::string& object_name) {
+std::string EventRecorder::name_for(const Entry& entry) {
+  if (!entry.identity.id.empty()) return fmt::format("{}.{}", entry.target.name, entry.identity.id);
   const auto since_epoch = clock_.wall_now().time_since_epoch();
   const std::int64_t now = std::chrono::duration_cast<std::chrono::nanoseconds>(since_epoch).count();
   last_stamp_ = std::max(now, last_stamp_ + 1);
-  return fmt::format("{}.{:x}", object_name, last_stamp_);
+  return fmt::format("{}.{:x}", entry.target.name, last_stamp_);
 }
 
 // --- Shutdown

@@ -22,6 +22,13 @@ struct EventTarget {
   static EventTarget of(const Json& object);
 };
 
+/// For an event that stands for itself.
+struct EventIdentity {
+  std::string id =
+      {};  ///< not empty: it is written once under this id, also by another recorder, and not merged
+  std::shared_ptr<void> receipt = {};  ///< let go of when it is written or lost
+};
+
 struct EventOptions {
   std::string component = "flagger";
   std::string reason = "Synced";
@@ -33,7 +40,7 @@ struct EventOptions {
 
 /// Writes core v1 Events, in the order they were recorded, without making the recorder wait (spec 04 §8).
 /// The same text about the same object is one Event whose count rises, at most once per repeat_interval;
-/// different texts are never merged and never dropped for being many.
+/// different texts, and those with an id, are never merged and never dropped for being many.
 class EventRecorder {
  public:
   EventRecorder(Api& api, base::Clock& clock, base::Random& random, base::Logger log, EventOptions options,
@@ -41,7 +48,7 @@ class EventRecorder {
   EventRecorder(const EventRecorder&) = delete;
   EventRecorder& operator=(const EventRecorder&) = delete;
 
-  void record(EventTarget target, EventType type, std::string message);
+  void record(EventTarget target, EventType type, std::string message, EventIdentity identity = {});
   /// Writes what was recorded, until cancelled.
   base::Task<void> run();
   /// For shutdown, while run() still runs: returns true when everything is written, false at the deadline.
@@ -63,7 +70,7 @@ class EventRecorder {
   base::Task<base::Result<int>> write_once(std::shared_ptr<Entry> entry);
   base::Task<base::Result<void>> create(std::shared_ptr<Entry> entry);
   [[nodiscard]] Json event_object(const Entry& entry) const;
-  std::string unique_name(const std::string& object_name);
+  std::string name_for(const Entry& entry);
 
   Api& api_;
   base::Clock& clock_;

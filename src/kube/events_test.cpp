@@ -132,6 +132,29 @@ TEST_F(Events, ExpiredOnesStartAnew) {
   EXPECT_THAT(written, ElementsAre("a x1", "a x1"));
 }
 
+TEST_F(Events, ThoseWithAnIdStandForThemselves) {
+  const EventTarget target{"flagger.app/v1beta1", "Canary", "test", "podinfo", "uid", "7"};
+  const auto receipt = std::make_shared<int>();
+  record("Advance");
+  recorder.record(target, EventType::normal, "Advance", {"1", receipt});
+  recorder.record(target, EventType::normal, "Advance", {"2", receipt});
+  EXPECT_EQ(receipt.use_count(), 3);
+  EXPECT_TRUE(flush(1s));
+  EXPECT_THAT(written, ElementsAre("Advance x1", "Advance x1", "Advance x1"));
+  EXPECT_EQ(name_of(last_created), "podinfo.2");
+  EXPECT_EQ(receipt.use_count(), 1) << "let go of when written";
+}
+
+// Scenario 60: a controller that died has written it.
+TEST_F(Events, OneThatIsThereAlreadyIsNotLost) {
+  failures = {Errc::already_exists};
+  const EventTarget target{"flagger.app/v1beta1", "Canary", "test", "podinfo", "uid", "7"};
+  recorder.record(target, EventType::normal, "Advance", {"1", nullptr});
+  EXPECT_TRUE(flush(1s));
+  EXPECT_THAT(written, IsEmpty());
+  EXPECT_EQ(recorder.dropped(), 0u);
+}
+
 TEST_F(Events, TheQueueIsBounded) {
   failures.assign(1000, Errc::unavailable);
   for (int i = 0; i < 20; ++i) record(std::to_string(i));

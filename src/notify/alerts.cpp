@@ -48,13 +48,17 @@ Alerts::Alerts(kube::Api& api, http::Client& client, ProxiedClient proxied, base
       options_(std::move(options)),
       outbox_(executor, options_.waiting_max, log_, "alerts") {}
 
-void Alerts::send(const canary::Spec& spec, const canary::Alert& alert) {
+void Alerts::send(const canary::Spec& spec, const canary::Alert& alert,
+                  const std::shared_ptr<void>& receipt) {
   const Message message = message_of(spec, alert, options_.cluster);
-  if (spec.alerts.empty() && options_.notifier) send(message, *options_.notifier, "alert can't be sent");
+  if (spec.alerts.empty() && options_.notifier) {
+    const Destination& notifier = *options_.notifier;
+    post(notifier.url.text(), {message, {}, notifier, "alert can't be sent", receipt});
+  }
   for (const canary::AlertRef& ref : spec.alerts) {
     if (alert.severity < ref.severity) continue;
     const std::string provider = "alert provider " + dotted(ref);
-    post(provider, {message, ref, std::nullopt, provider + " send error"});
+    post(provider, {message, ref, std::nullopt, provider + " send error", receipt});
   }
 }
 

@@ -39,8 +39,8 @@ class Alerts {
          base::Random& random, base::Logger log, AlertsOptions options, base::Executor executor);
 
   /// To every entry of spec.analysis.alerts that wants this severity; to the notifier if there are no
-  /// entries.
-  void send(const canary::Spec& spec, const canary::Alert& alert);
+  /// entries. `receipt` is let go of when everybody has it, or was given up.
+  void send(const canary::Spec& spec, const canary::Alert& alert, const std::shared_ptr<void>& receipt = {});
   /// To this destination. `failure` begins the log line when it cannot be delivered.
   void send(Message message, Destination destination, std::string failure);
   /// Delivers what is sent, until cancelled.
@@ -56,6 +56,7 @@ class Alerts {
     canary::AlertRef provider;
     std::optional<Destination> destination;
     std::string failure;
+    std::shared_ptr<void> receipt = {};
   };
   struct Attempt {
     std::string error;  ///< the log line; empty: delivered

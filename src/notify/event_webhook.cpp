@@ -26,8 +26,8 @@ EventWebhooks::EventWebhooks(hooks::Webhooks& webhooks, base::Clock& clock, base
       default_url_(std::move(default_url)),
       outbox_(executor, queue_max, log_, "events for webhooks") {}
 
-void EventWebhooks::send(const canary::Spec& spec, const canary::Announce& event,
-                         const std::string& checksum) {
+void EventWebhooks::send(const canary::Spec& spec, const canary::Announce& event, const std::string& checksum,
+                         const std::shared_ptr<void>& receipt) {
   std::vector<canary::Webhook> hooks = spec.hooks(canary::HookType::event);
   if (hooks.empty() && !default_url_.empty()) {
     canary::Webhook fallback;
@@ -39,7 +39,7 @@ void EventWebhooks::send(const canary::Spec& spec, const canary::Announce& event
   for (const canary::Webhook& hook : hooks) {
     const std::string body = event_payload(spec, hook, event, checksum, clock_.wall_now()).dump();
     outbox_.post(hook.url,
-                 [this, hook, body, dotted = spec.dotted()] { return deliver(hook, body, dotted); });
+                 [this, hook, body, dotted = spec.dotted(), receipt] { return deliver(hook, body, dotted); });
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 
 #include "base/log.h"
@@ -24,7 +25,9 @@ class EventWebhooks {
   EventWebhooks(hooks::Webhooks& webhooks, base::Clock& clock, base::Logger log, std::string default_url,
                 base::Executor executor, std::size_t queue_max = 1000);
 
-  void send(const canary::Spec& spec, const canary::Announce& event, const std::string& checksum);
+  /// `receipt` is let go of when everybody has it, or was given up.
+  void send(const canary::Spec& spec, const canary::Announce& event, const std::string& checksum,
+            const std::shared_ptr<void>& receipt = {});
   /// Sends what is queued, until cancelled.
   base::Task<void> run() { return outbox_.run(); }
   /// For shutdown, while run() still runs: true when everything is sent, false at the deadline.

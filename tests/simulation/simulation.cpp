@@ -92,14 +92,18 @@ struct Simulation::Incarnation final : controller::Analyst,
     co_await life.pass("hook " + call.hook.name);
     co_return base::Result<void>();
   }
-  void announce(const Json&, const canary::Spec&, const canary::Announce& event) override {
-    if (life.over()) return;
+  void announce(const Json&, const canary::Spec&, const canary::Announce& event,
+                controller::Delivery delivery) override {
+    if (life.over() || sim.has_heard(delivery.id)) return;
     const bool normal = event.kind == canary::Announce::Kind::normal;
     sim.events.push_back(
         fmt::format("{} {} {}", normal ? "Normal" : "Warning", canary::name_of(event.phase), event.text));
   }
   void note(const canary::Spec&, const canary::Note&) override {}
-  void alert(const canary::Spec&, const canary::Alert&) override {}
+  void alert(const canary::Spec&, const canary::Alert& alert, controller::Delivery delivery) override {
+    if (life.over() || sim.has_heard(delivery.id)) return;
+    sim.alerts.push_back(alert.text);
+  }
   void status(const canary::Spec&, canary::Phase) override {}
   void weight(const canary::Spec&, canary::Routes) override {}
   void outcome(const canary::Spec&, const canary::CountOutcome&) override {}
@@ -158,6 +162,10 @@ base::Task<void> Simulation::keep_one_alive() {
   }
 }
 
+bool Simulation::has_heard(const std::string& id) {
+  return !id.empty() && !heard_.insert(id).second;
+}
+
 void Simulation::make_unreadable(const std::string& plural) {
   now_->api.unreadable = plural;
 }
@@ -175,6 +183,7 @@ void Simulation::bootstrap(const std::function<void(Json&)>& change) {
   start_controller(plan_.dies_at);
   cluster.settle(1s);
   events.clear();
+  alerts.clear();
 }
 
 void Simulation::set_image(const std::string& tag) {

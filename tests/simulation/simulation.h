@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@ class Simulation {
     return std::string();
   };  ///< a failed check's text; empty: passed
   std::vector<std::string> events;      ///< the canary's, in order: "Normal Progressing text"
+  std::vector<std::string> alerts;      ///< in chat rooms, in order
   std::vector<std::string> violations;  ///< of the safety rules, after any write
 
   /// Creates Deployment and Canary (altered by `change`) and waits for the end of the bootstrap.
@@ -52,12 +54,15 @@ class Simulation {
   void stop_controller();
   base::Task<void> keep_one_alive();
   void check_rules();
+  /// Whether a message has been heard before: its receivers know it by its id.
+  bool has_heard(const std::string& id);
 
   Plan plan_;
   base::Wakeup death_;
   std::unique_ptr<Incarnation> now_;
   int points_ = -1;  ///< of the first controller; -1: it still lives
   std::string last_words_;
+  std::set<std::string> heard_;
   base::TaskGroup keeper_;
 };
 

@@ -29,6 +29,17 @@ void expect_at_rest(Simulation& sim, const std::string& image) {
   EXPECT_EQ(sim.get(res::deployments, "podinfo-primary").get("status", "readyReplicas"), Json(2));
   EXPECT_EQ(image_of(sim, "podinfo-primary"), image);
   EXPECT_THAT(sim.violations, IsEmpty());
+  EXPECT_TRUE(sim.get(res::canaries, "podinfo").get("status", "announcing").is_null());
+}
+
+/// What people were told of steps taken, in order: not what is said while something is asked for.
+std::vector<std::string> announced(const Simulation& sim) {
+  std::vector<std::string> told = sim.texts();
+  std::erase_if(told, [](const std::string& text) {
+    return text.contains("Starting canary analysis") || text.contains(" passed");
+  });
+  std::ranges::copy(sim.alerts, std::back_inserter(told));
+  return told;
 }
 
 void promotion(Simulation& sim) {
@@ -119,19 +130,22 @@ constexpr int stride = 1;
 #endif
 
 /// Plays a story once to count the points where the controller waits, then once for each with its death
-/// there.
+/// there, and wants the same told.
 template <class Story>
 void survives_a_death_anywhere(Story story) {
   int points = 0;
+  std::vector<std::string> told;
   {
     Simulation calm({});
     story(calm);
     points = calm.points();
+    told = announced(calm);
   }
   ASSERT_GT(points, 10);
   for (int n = 0; n < points && !testing::Test::HasFailure(); n += stride) {
     Simulation sim({.dies_at = n});
     story(sim);
+    EXPECT_EQ(announced(sim), told) << "each is told once (scenario 60)";
     if (testing::Test::HasFailure())
       ADD_FAILURE() << "killed at point " << n << " of " << points << ": " << sim.last_words();
   }
