@@ -137,6 +137,7 @@ class Turn::Machine {
   [[nodiscard]] std::vector<Message> success() const;
   Plan<> failed_promotion(std::string reason);
   Plan<> undo_promotion(std::vector<Message> messages);
+  Plan<> replace_lost_primary();
   Plan<> heal();
   // --- termination.cpp
   Plan<> terminate();

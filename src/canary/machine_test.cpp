@@ -95,6 +95,24 @@ TEST(Machine, AFailedPromotionKeepsServingAndLetsTheFixPass) {
   EXPECT_THAT(world.violations, IsEmpty());
 }
 
+TEST(Machine, AFixReplacesAPrimaryWhoseEarlierTemplateIsLost) {
+  ModelWorld world = initialized();
+  world.keeps_history = false;
+  world.push("broken-as-primary-B");
+  world.settle(10min);
+  EXPECT_EQ(world.status.phase, Phase::failed);
+  EXPECT_EQ(world.routes, (Routes{0, 100}));
+  EXPECT_TRUE(world.saw("repair it by hand"));
+  world.push("C");
+  world.settle();
+  EXPECT_TRUE(world.saw("promoting podinfo.test without analysis"));
+  EXPECT_EQ(world.status.phase, Phase::succeeded);
+  EXPECT_EQ(world.status.last_promoted, "C");
+  EXPECT_EQ(world.primary.revision, "C");
+  EXPECT_EQ(world.routes, (Routes{100, 0}));
+  EXPECT_THAT(world.violations, IsEmpty());
+}
+
 // Probe 2 and scenario 36.
 TEST(Machine, NothingStartsWhileThePrimaryIsScaledToZero) {
   ModelWorld world = initialized();

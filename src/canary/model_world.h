@@ -28,6 +28,7 @@ class ModelWorld {
   Status status;
   Workload target, primary;
   std::string previous_revision;  ///< of the primary, for RestorePrimary
+  bool keeps_history = true;      ///< RestorePrimary finds it
   std::map<std::string, std::string> configs;
   std::optional<Routes> routes;
   Capabilities capabilities;

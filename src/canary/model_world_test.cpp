@@ -75,82 +75,86 @@ Reply ModelWorld::carry_out(const Action& action) {
   };
   if (const std::string text = refuse(action); !text.empty())
     return Done(base::fail(base::Errc::rejected, text));
-  return std::visit(Overloaded{
-                        [&](const Announce& a) -> Reply {
-                          tell(a);
-                          return Done();
-                        },
-                        [&](const Alert& a) -> Reply {
-                          tell(a);
-                          return Done();
-                        },
-                        [&](const GrowPrimary& g) -> Reply {
-                          primary.wanted = std::max(primary.wanted, g.replicas);
-                          return Done();
-                        },
-                        [&](const ClearCommand&) -> Reply {
-                          command.verb.reset();
-                          return Done();
-                        },
-                        [&](const Observe&) -> Reply { return observe(); },
-                        [&](const SaveStatus& s) -> Reply {
-                          foreign_hashes = foreign_hashes && status.last_applied == s.status.last_applied;
-                          status = s.status;
-                          for (const Message& message : s.messages) tell(message);
-                          return Done();
-                        },
-                        [&](const EnsurePrimary& p) -> Reply {
-                          if (!primary.exists) primary = {p.revision, p.id, 2, 0, target.broken, true};
-                          return Done();
-                        },
-                        [&](const EnsureApex&) -> Reply { return ApexReply{}; },
-                        [&](const EnsureRoute&) -> Reply {
-                          if (!routes) routes = Routes{};
-                          return Done();
-                        },
-                        [&](const SetRoutes& s) -> Reply {
-                          routes = s.routes;
-                          return Done();
-                        },
-                        [&](const ScaleTarget& s) -> Reply { return scale(s); },
-                        [&](const Promote& p) -> Reply {
-                          if (target.revision != p.revision)
-                            return Done(base::fail(base::Errc::conflict, "target changed"));
-                          previous_revision = primary.revision;
-                          primary.revision = p.revision;
-                          primary.id = p.id;
-                          primary.broken = target.broken || p.revision.starts_with("broken-as-primary");
-                          if (primary.broken) primary.ready = 0;
-                          return Done();
-                        },
-                        [&](const RestorePrimary&) -> Reply {
-                          primary.revision = previous_revision;
-                          primary.id = "restored";
-                          primary.broken = false;
-                          return Done();
-                        },
-                        [&](const CallHook& h) -> Reply {
-                          const std::string text = answer(h.hook);
-                          if (text.empty()) return Done();
-                          return Done(base::fail(base::Errc::rejected, text));
-                        },
-                        [&](const EvaluateMetrics&) -> Reply {
-                          const std::string text = check();
-                          if (text.empty()) return CheckReply{.results = results};
-                          return CheckReply{false, no_data, {text}, results};
-                        },
-                        [&](const Drain&) -> Reply {
-                          now += std::chrono::seconds(3);
-                          return Done();
-                        },
-                        [&](const RemoveFinalizer&) -> Reply {
-                          finalizer = false;
-                          gone = deleting;
-                          return Done();
-                        },
-                        [&](const auto&) -> Reply { return Done(); },
-                    },
-                    action);
+  return std::visit(
+      Overloaded{
+          [&](const Announce& a) -> Reply {
+            tell(a);
+            return Done();
+          },
+          [&](const Alert& a) -> Reply {
+            tell(a);
+            return Done();
+          },
+          [&](const GrowPrimary& g) -> Reply {
+            primary.wanted = std::max(primary.wanted, g.replicas);
+            return Done();
+          },
+          [&](const ClearCommand&) -> Reply {
+            command.verb.reset();
+            return Done();
+          },
+          [&](const Observe&) -> Reply { return observe(); },
+          [&](const SaveStatus& s) -> Reply {
+            foreign_hashes = foreign_hashes && status.last_applied == s.status.last_applied;
+            status = s.status;
+            for (const Message& message : s.messages) tell(message);
+            return Done();
+          },
+          [&](const EnsurePrimary& p) -> Reply {
+            if (!primary.exists) primary = {p.revision, p.id, 2, 0, target.broken, true};
+            return Done();
+          },
+          [&](const EnsureApex&) -> Reply { return ApexReply{}; },
+          [&](const EnsureRoute&) -> Reply {
+            if (!routes) routes = Routes{};
+            return Done();
+          },
+          [&](const SetRoutes& s) -> Reply {
+            routes = s.routes;
+            return Done();
+          },
+          [&](const ScaleTarget& s) -> Reply { return scale(s); },
+          [&](const Promote& p) -> Reply {
+            if (target.revision != p.revision)
+              return Done(base::fail(base::Errc::conflict, "target changed"));
+            previous_revision = primary.revision;
+            primary.revision = p.revision;
+            primary.id = p.id;
+            primary.broken = target.broken || p.revision.starts_with("broken-as-primary");
+            if (primary.broken) primary.ready = 0;
+            return Done();
+          },
+          [&](const RestorePrimary&) -> Reply {
+            if (!keeps_history)
+              return Done(base::fail(base::Errc::not_found,
+                                     "it has no earlier template; repair it by hand, or push a fix"));
+            primary.revision = previous_revision;
+            primary.id = "restored";
+            primary.broken = false;
+            return Done();
+          },
+          [&](const CallHook& h) -> Reply {
+            const std::string text = answer(h.hook);
+            if (text.empty()) return Done();
+            return Done(base::fail(base::Errc::rejected, text));
+          },
+          [&](const EvaluateMetrics&) -> Reply {
+            const std::string text = check();
+            if (text.empty()) return CheckReply{.results = results};
+            return CheckReply{false, no_data, {text}, results};
+          },
+          [&](const Drain&) -> Reply {
+            now += std::chrono::seconds(3);
+            return Done();
+          },
+          [&](const RemoveFinalizer&) -> Reply {
+            finalizer = false;
+            gone = deleting;
+            return Done();
+          },
+          [&](const auto&) -> Reply { return Done(); },
+      },
+      action);
 }
 
 void ModelWorld::check_rules() {

@@ -209,6 +209,20 @@ Plan<> Turn::Machine::undo_promotion(std::vector<Message> messages) {
   wake_at(now);
 }
 
+/// The primary cannot start, and nobody knows what it ran before: what has been pushed since, and gets all
+/// traffic anyway, takes its place.
+Plan<> Turn::Machine::replace_lost_primary() {
+  Status next = sync(Phase::promoting);
+  next.canary_weight = 100;
+  const bool saved = co_await save(
+      next, {alarm(fmt::format("{} has no earlier template to go back to: promoting {} without analysis",
+                               spec().primary_dotted(), spec().target_dotted()),
+                   Phase::promoting)});
+  if (!saved) co_return;
+  forget_run();
+  wake_at(now);
+}
+
 /// After a failed promotion: the primary gets its previous template back and, once it serves, the traffic.
 Plan<> Turn::Machine::heal() {
   const std::string failed_id = promotion_id(spec(), status().last_applied, status().tracked_configs);
@@ -216,6 +230,10 @@ Plan<> Turn::Machine::heal() {
     const Done restored = co_await ask(RestorePrimary{});
     if (!restored && restored.error().code == base::Errc::conflict) {
       wake_at(now);
+      co_return;
+    }
+    if (!restored && restored.error().code == base::Errc::not_found && is_new()) {
+      co_await replace_lost_primary();
       co_return;
     }
     if (!restored) {

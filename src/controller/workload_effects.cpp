@@ -229,7 +229,8 @@ base::Task<base::Result<Json>> WorkloadEffects::earlier_revision(Json primary) {
   Json kept = kind_.kept_revision(primary);
   if (!kept.is_null() && kind_.primary_id(kept) != id) co_return kept;
   const kube::Resource* history = kind_.history();
-  if (!history) co_return fail(Errc::not_found, "it keeps no earlier template; repair it by hand");
+  if (!history)
+    co_return fail(Errc::not_found, "it keeps no earlier template; repair it by hand, or push a fix");
   const base::Result<kube::List> listed = co_await objects_.api().list(*history, spec_.ns, {});
   if (!listed) co_return fail(listed.error());
   const Json* previous = nullptr;
@@ -240,7 +241,8 @@ base::Task<base::Result<Json>> WorkloadEffects::earlier_revision(Json primary) {
       previous = &candidate;
   }
   if (previous) co_return *previous;
-  co_return fail(Errc::not_found, fmt::format("it has no earlier {}; repair it by hand", history->kind));
+  co_return fail(Errc::not_found,
+                 fmt::format("it has no earlier {}; repair it by hand, or push a fix", history->kind));
 }
 
 base::Task<Done> WorkloadEffects::restore_primary() {
