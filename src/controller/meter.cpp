@@ -87,12 +87,14 @@ void PrometheusMeter::gone(const canary::Spec& spec) {
   std::erase_if(failures_, of_canary);
 }
 
-std::string PrometheusMeter::text(const std::map<std::string, int>& counts) const {
+std::string PrometheusMeter::text(const Counts& counts) const {
   std::string out;
   family(out, "flagger_info", "gauge", "Flagger version and mesh provider information",
          std::map<std::string, int>{{labels({{"version", version_}, {"mesh_provider", mesh_provider_}}), 1}});
   std::map<std::string, int> totals;
-  for (const auto& [ns, count] : counts) totals[labels({{"namespace", ns}})] = count;
+  for (const auto& [ns, count] : counts.canaries) totals[labels({{"namespace", ns}})] = count;
+  std::map<std::string, std::size_t> dropped;
+  for (const auto& [kind, count] : counts.dropped) dropped[labels({{"kind", kind}})] = count;
   family(out, "flagger_canary_total", "gauge", "Total number of canary object", totals);
   family(out, "flagger_canary_status", "gauge", "Last canary analysis result", status_);
   family(out, "flagger_canary_weight", "gauge", "The virtual service destination weight current value",
@@ -101,6 +103,9 @@ std::string PrometheusMeter::text(const std::map<std::string, int>& counts) cons
   family(out, "flagger_canary_successes_total", "counter", "Total number of canary successes", successes_);
   family(out, "flagger_canary_failures_total", "counter", "Total number of canary failures", failures_);
   family(out, "serin_api_requests_total", "counter", "Requests to the API server.", requests_);
+  family(out, "serin_messages_dropped_total", "counter",
+         "Messages that were given up before anybody was asked to take them, or that the API server refused.",
+         dropped);
   return out;
 }
 

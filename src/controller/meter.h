@@ -23,8 +23,13 @@ class PrometheusMeter final : public Meter {
   /// One request to the API server.
   void request(std::string_view verb, std::string_view resource, int status);
 
-  /// The page; `counts`: canaries by namespace.
-  [[nodiscard]] std::string text(const std::map<std::string, int>& counts) const;
+  /// What is counted elsewhere.
+  struct Counts {
+    std::map<std::string, int> canaries;         ///< by namespace
+    std::map<std::string, std::size_t> dropped;  ///< messages that reached nobody, by kind
+  };
+  /// The page.
+  [[nodiscard]] std::string text(const Counts& counts) const;
 
  private:
   using Labels = std::string;  ///< rendered: name="podinfo",namespace="test"

@@ -165,7 +165,10 @@ class Process {
     http::Response response;
     response.headers.set("Content-Type", "text/plain; charset=utf-8");
     if (target.path == "/metrics") {
-      response.body = meter_.text(controller_.counts());
+      response.body = meter_.text({.canaries = controller_.counts(),
+                                   .dropped = {{"event", events_.dropped()},
+                                               {"event_webhook", event_webhooks_.dropped()},
+                                               {"alert", alerts_.dropped()}}});
     } else if (target.path == "/healthz" || (target.path == "/readyz" && leading_)) {
       response.body = "OK";
     } else if (target.path == "/readyz") {

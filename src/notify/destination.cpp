@@ -76,7 +76,7 @@ Result<Destination> destination_of(const Json& provider, const Json& secret) {
   if (service == std::end(services)) {
     return fail(Errc::invalid,
                 fmt::format("{} error: provider {} not supported: set spec.type to slack, msteams, discord, "
-                            "rocket or gchat",
+                            "rocket, gchat or webhook",
                             who, spec["type"].str_or("\"\"")));
   }
   Destination destination;

@@ -89,7 +89,7 @@ TEST(Destination, ErrorsNameProviderFieldAndRemedyButNoSecret) {
       {"{type: pager, address: 'http://x/'}", nullptr,
        "alert provider on-call.test error: provider pager not supported: set spec.type to slack, msteams, "
        "discord, "
-       "rocket or gchat"},
+       "rocket, gchat or webhook"},
       {"{type: slack, address: ''}", nullptr,
        "alert provider on-call.test error: invalid Slack hook URL: it is empty: set spec.address to the "
        "hook's URL"},
