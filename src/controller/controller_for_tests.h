@@ -1,12 +1,14 @@
 #pragma once
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "controller/controller.h"
+#include "kube/authorized_api_for_tests.h"
 #include "local/controllers/cluster_for_tests.h"
 
 namespace serin::controller::testing {
@@ -17,7 +19,8 @@ using namespace std::chrono_literals;
 /// KEDA's kind, as the tests' cluster serves it.
 inline const kube::Resource scaled_objects{"keda.sh", "v1alpha1", "scaledobjects", "ScaledObject"};
 
-/// The unmodified controller on a cluster in virtual time with one node; hooks and checks pass.
+/// The unmodified controller on a cluster in virtual time with one node; hooks and checks pass. It has the
+/// rights that deploy/controller/role.yaml gives it, and a test that needs more fails.
 class Stage final : private Analyst, private Caller, private Announcer, private Meter {
  public:
   Stage() {
@@ -35,6 +38,7 @@ class Stage final : private Analyst, private Caller, private Announcer, private 
   ~Stage() override {
     tasks_.cancel();
     cluster.world.run(tasks_.join());
+    EXPECT_THAT(api_.refused, ::testing::IsEmpty());
   }
 
   local::testing::Cluster cluster;
@@ -104,7 +108,8 @@ spec:
 
   base::Executor executor_ = cluster.world.context.get_executor();
   base::Random random_{7};
-  World world_{*cluster.api, cluster.world.clock, random_, base::Logger(), executor_, ""};
+  kube::testing::AuthorizedApi api_{*cluster.api, kube::testing::Rights(SERIN_CONTROLLER_ROLE)};
+  World world_{api_, cluster.world.clock, random_, base::Logger(), executor_, ""};
   ConfigTracker configs_{world_};
   Shared shared_{world_, configs_, *this, *this, *this, *this, cluster.world.clock, {}, "linkerd", 3s};
   Controller controller_{shared_, {}, base::Logger(), executor_};

@@ -169,7 +169,7 @@ class Process {
                                    .dropped = {{"event", events_.dropped()},
                                                {"event_webhook", event_webhooks_.dropped()},
                                                {"alert", alerts_.dropped()}}});
-    } else if (target.path == "/healthz" || (target.path == "/readyz" && leading_)) {
+    } else if (target.path == "/healthz" || (target.path == "/readyz" && world_.synced())) {
       response.body = "OK";
     } else if (target.path == "/readyz") {
       response.status = 503;
@@ -214,7 +214,6 @@ class Process {
   base::Task<void> work(kube::LeaderElection* election, bool* lost, base::Wakeup* stop) {
     if (election) co_await election->acquire();
     log_.info("Starting operator");
-    leading_ = true;
     if (!election) {
       co_await controller_.run();
       co_return;
@@ -247,7 +246,6 @@ class Process {
   Shared shared_;
   Controller controller_;
   std::unique_ptr<http::Server> server_;
-  bool leading_ = false;
   base::TaskGroup background_, work_;
 };
 

@@ -65,9 +65,12 @@ base::Task<void> World::run() {
   co_await group_.join();
 }
 
+bool World::synced() const {
+  return kind_of(kube::resources::canaries)->cache->synced();
+}
+
 base::Task<void> World::wait_synced() {
-  const Kind& canaries = *kind_of(kube::resources::canaries);
-  while (!canaries.cache->synced()) co_await clock_.sleep_for(std::chrono::milliseconds(5));
+  while (!synced()) co_await clock_.sleep_for(std::chrono::milliseconds(5));
 }
 
 base::Task<bool> World::follow(kube::Resource resource, Need need) {

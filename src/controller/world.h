@@ -31,7 +31,9 @@ class World {
 
   /// Keeps the caches; until cancelled.
   base::Task<void> run();
-  /// Returns when the Canaries have been listed once.
+  /// Whether the Canaries have been listed once.
+  [[nodiscard]] bool synced() const;
+  /// Returns when they have.
   base::Task<void> wait_synced();
   /// Sees to it that a kind is followed, and waits until it has been listed once. False: the server does not
   /// offer it now; it is found by itself if that changes. What is merely useful is not waited for when it

@@ -1,6 +1,9 @@
 #include "tests/simulation/simulation.h"
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "kube/authorized_api_for_tests.h"
 
 namespace serin::simulation {
 
@@ -65,8 +68,9 @@ struct Simulation::Incarnation final : controller::Analyst,
       : sim(s),
         executor(s.cluster.world.context.get_executor()),
         life(executor, dies_at, s.death_),
+        authorized(*s.cluster.api, kube::testing::Rights(SERIN_CONTROLLER_ROLE)),
         api(
-            *s.cluster.api, life, [&s] { s.check_rules(); }, s.plan_.reroutes_late),
+            authorized, life, [&s] { s.check_rules(); }, s.plan_.reroutes_late),
         world(api, s.cluster.world.clock, random, base::Logger(), executor, ""),
         configs(world),
         shared{world, configs, *this, *this, *this, *this, s.cluster.world.clock, {}, "linkerd", 3s},
@@ -75,6 +79,7 @@ struct Simulation::Incarnation final : controller::Analyst,
     tasks.spawn(world.run());
     tasks.spawn(controller.run());
   }
+  ~Incarnation() override { EXPECT_THAT(authorized.refused, testing::IsEmpty()); }
 
   base::Task<base::Result<void>> check_providers(canary::Spec) override {
     co_await life.pass("check providers");
@@ -113,6 +118,7 @@ struct Simulation::Incarnation final : controller::Analyst,
   base::Executor executor;
   base::Random random{7};
   Life life;
+  kube::testing::AuthorizedApi authorized;  ///< with the rights of deploy/controller/role.yaml
   MortalApi api;
   controller::World world;
   controller::ConfigTracker configs;
