@@ -225,7 +225,8 @@ Task<Result<void>> Cluster::start_prometheus() {
   PrometheusOptions options{.program = options_.prometheus,
                             .directory = options_.data / "prometheus",
                             .port = *port,
-                            .metrics_address = data_plane_->metrics_address()};
+                            .metrics_address = data_plane_->metrics_address(),
+                            .ingress_address = ingress_ ? ingress_->metrics_address() : ""};
   prometheus_ = std::make_unique<Prometheus>(std::move(options), *spawner_, *client_, *api_, clock_, random_,
                                              log_.with("component", "prometheus"), executor_);
   Result<void> started = co_await prometheus_->start();

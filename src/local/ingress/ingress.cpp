@@ -41,11 +41,6 @@ Result<void> write_file(const fs::path& file, std::string_view text) {
   return {};
 }
 
-Result<void> make_fifo(const fs::path& file) {
-  if (::mkfifo(file.c_str(), 0600) == 0 || errno == EEXIST) return {};
-  return fail(Errc::unavailable, fmt::format("cannot make {}: {}", file.string(), std::strerror(errno)));
-}
-
 /// The file's first line and the rest.
 std::pair<std::string, std::string> read_verdict(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
@@ -64,6 +59,7 @@ Ingress::Ingress(IngressOptions options, kube::Api& api, base::Clock& clock, bas
       api_(api),
       clock_(clock),
       log_(std::move(log)),
+      executor_(executor),
       ingresses_(api, clock, random, log_, kube::resources::ingresses, {}, executor),
       classes_(api, clock, random, log_, ingress_classes(), {}, executor),
       services_(api, clock, random, log_, kube::resources::services, {}, executor),
@@ -71,7 +67,8 @@ Ingress::Ingress(IngressOptions options, kube::Api& api, base::Clock& clock, bas
       events_(api, clock, random, log_, {.component = "nginx-ingress-controller", .reason = "Rejected"},
               executor),
       changed_(executor),
-      tasks_(executor) {
+      tasks_(executor),
+      requests_(executor) {
   const auto on_change = [this](const kube::ObjectRef&, const auto&, const auto&) { changed_.notify(); };
   for (kube::Cache* cache : {&ingresses_, &classes_, &services_, &slices_}) cache->subscribe(on_change);
 }
@@ -93,15 +90,44 @@ Result<void> Ingress::prepare_folder() {
     return fail(Errc::unavailable,
                 fmt::format("cannot make {}: {}", options_.folder.string(), error.message()));
   }
-  const fs::path control = options_.folder / "control.fifo";
-  if (auto made = make_fifo(control); !made) return made;
-  control_ = ::open(control.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
-  if (control_ < 0) return fail(Errc::unavailable, fmt::format("control.fifo: {}", std::strerror(errno)));
+  const Result<int> control = open_pipe(options_.folder / "control.fifo");
+  if (!control) return fail(control.error());
+  control_ = *control;
+  if (auto opened = requests_.open(options_.folder / "requests.fifo"); !opened) return opened;
   return write_file(options_.folder / "nginx.conf", nginx_config({}, 0));
+}
+
+Result<void> Ingress::serve_metrics() {
+  auto server = http::make_server(
+      executor_, {},
+      [this](http::Request request, http::Responder& responder) {
+        return answer(std::move(request), responder);
+      },
+      log_);
+  if (!server) return fail(server.error().within("the ingress's metrics page"));
+  metrics_server_ = std::move(*server);
+  return {};
+}
+
+Task<void> Ingress::answer(http::Request request, http::Responder& responder) {
+  http::Response response;
+  response.headers.set("Content-Type", "text/plain; charset=utf-8");
+  if (request.url.target == "/metrics") {
+    response.body = requests_.metrics().text();
+  } else {
+    response.status = 404;
+    response.body = "the page is /metrics\n";
+  }
+  co_await responder.send(std::move(response));
+}
+
+std::string Ingress::metrics_address() const {
+  return fmt::format("127.0.0.1:{}", metrics_server_->port());
 }
 
 Task<Result<void>> Ingress::start() {
   if (auto prepared = prepare_folder(); !prepared) co_return prepared;
+  if (auto served = serve_metrics(); !served) co_return served;
   for (Manifest& manifest : nginx_manifests(options_.folder, options_.nginx)) {
     const std::string ns = kube::namespace_of(manifest.object), name = kube::name_of(manifest.object);
     const Result<Json> applied =
@@ -117,6 +143,8 @@ Task<Result<void>> Ingress::start() {
 Task<void> Ingress::run() {
   for (kube::Cache* cache : {&ingresses_, &classes_, &services_, &slices_}) tasks_.spawn(cache->run());
   tasks_.spawn(events_.run());
+  tasks_.spawn(requests_.run());
+  tasks_.spawn(metrics_server_->run());
   tasks_.spawn(keep_up());
   co_await tasks_.join();
 }
@@ -139,6 +167,7 @@ Task<void> Ingress::update() {
   IngressPlan plan = plan_ingress(objects());
   for (const Note& note : plan.notes) tell(note);
   std::vector<kube::ObjectRef> accepted = plan.accepted;
+  std::erase_if(told_, [&](const Note& note) { return !ingresses_.get(note.ingress); });
   if (nginx_config(plan, 0) != applied_) {
     const std::string wanted = nginx_config(plan, 0);
     std::optional<std::string> said = co_await try_out(plan, Trial::apply);
@@ -153,6 +182,7 @@ Task<void> Ingress::update() {
     }
     if (said->empty()) {
       applied_ = wanted;
+      requests_.metrics().keep(accepted);
       remember_snippets(plan);
     } else {
       log_.error("NGINX refuses its configuration, the one before stays in use: " + *said);

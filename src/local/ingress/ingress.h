@@ -2,15 +2,18 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 
 #include "base/log.h"
 #include "base/random.h"
+#include "http/server.h"
 #include "kube/cache.h"
 #include "kube/events.h"
 #include "local/ingress/ingress_plan.h"
+#include "local/ingress/request_log.h"
 
 namespace serin::local {
 
@@ -31,15 +34,19 @@ class Ingress {
   Ingress& operator=(const Ingress&) = delete;
   ~Ingress();
 
-  /// Makes folder, pipes and the pod's objects. Errors: not_found when NGINX is not installed, with what to
-  /// install.
+  /// Makes folder, pipes, the metrics page and the pod's objects. Errors: not_found when NGINX is not
+  /// installed, with what to install.
   base::Task<base::Result<void>> start();
   /// After start(): follows the cluster, until cancelled.
   base::Task<void> run();
+  /// After start(): "127.0.0.1:PORT", whose /metrics tells of NGINX's requests.
+  [[nodiscard]] std::string metrics_address() const;
 
  private:
   enum class Trial { test, apply };
   base::Result<void> prepare_folder();
+  base::Result<void> serve_metrics();
+  base::Task<void> answer(http::Request request, http::Responder& responder);
   [[nodiscard]] IngressObjects objects() const;
   base::Task<void> keep_up();
   base::Task<void> update();
@@ -55,10 +62,13 @@ class Ingress {
   kube::Api& api_;
   base::Clock& clock_;
   base::Logger log_;
+  base::Executor executor_;
   kube::Cache ingresses_, classes_, services_, slices_;
   kube::EventRecorder events_;
   base::Wakeup changed_;
   base::TaskGroup tasks_;
+  RequestLog requests_;
+  std::unique_ptr<http::Server> metrics_server_;
   int control_ = -1;  ///< the reloader's pipe; held open, so that what is written waits for its reader
   int serial_ = 0;
   std::string applied_;  ///< the configuration in use, without its serial

@@ -6,6 +6,8 @@
 #include <cctype>
 #include <iterator>
 
+#include "local/ingress/request_metrics.h"
+
 namespace serin::local {
 
 namespace {
@@ -68,7 +70,7 @@ constexpr std::string_view http_settings = R"(  client_body_temp_path tmp/body;
   map $http_host $best_host { default $http_host; "" $host; }
   map $http_x_request_id $best_request_id { default $http_x_request_id; "" $request_id; }
   map $alternative $backend { default $alternative; "" $main; }
-  access_log off;
+  uninitialized_variable_warn off;
 )";
 
 constexpr std::string_view proxy_headers = R"(      proxy_set_header Host $best_host;
@@ -93,6 +95,7 @@ class Writer {
     out_ += preamble;
     line("http {{");
     out_ += http_settings;
+    write_log();
     for (const auto& [key, upstream] : plan_.upstreams) write_upstream(key, upstream);
     write_server({}, true);
     for (const VirtualServer& server : plan_.servers) {
@@ -107,6 +110,16 @@ class Writer {
   void line(fmt::format_string<Args...> text, Args&&... args) {
     fmt::format_to(std::back_inserter(out_), text, std::forward<Args>(args)...);
     out_ += '\n';
+  }
+
+  /// Metrics name the canary's backend by its label.
+  void write_log() {
+    line("  log_format requests '{}';", request_log_format);
+    line("  access_log requests.fifo requests;");
+    line("  map $alternative $canary {{ default \"\";");
+    for (const auto& [key, upstream] : plan_.upstreams)
+      line("    {} {};", quoted(key), quoted(upstream.label));
+    line("  }}");
   }
 
   [[nodiscard]] bool serves(const std::string& upstream) const {

@@ -240,6 +240,37 @@ TEST(NginxServing, ForwardsRequestsAsTheyCame) {
   NginxWorld::run(one_host(), check_forwarding);
 }
 
+// --- Metrics
+
+Task<void> check_counts(NginxWorld& world) {
+  const Tally insiders =
+      co_await world.ask(world.get("app.example.com", "/api/v1?q=1", {{"X-Canary", "always"}}), 30);
+  const Tally others = co_await world.ask(world.get("app.example.com", "/"), 20);
+  EXPECT_EQ(insiders.canary, 30);
+  EXPECT_EQ(others.main, 20);
+  const auto series = [](const char* canary, int count) {
+    return fmt::format(
+        R"({{namespace="test",ingress="app.example.com",service="podinfo",canary="{}",status="200",)"
+        R"(method="GET",host="app.example.com",path="/"}} {})",
+        canary, count);
+  };
+  const std::string requests = "nginx_ingress_controller_requests";
+  const std::string response = "nginx_ingress_controller_response_duration_seconds_count";
+  const std::vector<std::string> wanted = {
+      requests + series("test-podinfo-canary-http", 30), requests + series("", 20),
+      response + series("test-podinfo-canary-http", 30), response + series("", 20)};
+  for (const std::string& line : wanted) {
+    // The log may be a moment behind the answers.
+    while (!world.requests.metrics().text().contains(line + "\n"))
+      co_await world.clock.sleep_for(std::chrono::milliseconds(10));
+  }
+}
+
+TEST(NginxServing, CountsRequestsByIngressAndCanary) {
+  NginxWorld::run(canary_pair("app.example.com", rules({{"by-header", "x-canary"}, {"weight", "0"}})),
+                  check_counts);
+}
+
 // --- Reloads
 
 Task<void> reload_often(NginxWorld& world, bool* done) {

@@ -18,6 +18,7 @@
 #include "http/server.h"
 #include "local/ingress/cluster_for_tests.h"
 #include "local/ingress/nginx_config.h"
+#include "local/ingress/request_log.h"
 #include "local/metrics/child.h"
 
 namespace serin::local::testing {
@@ -130,6 +131,7 @@ class NginxWorld {
   base::Wakeup release{context_.get_executor()};  ///< what requests for /held wait for
   base::Wakeup held{context_.get_executor()};     ///< raised when one does
   http::Request last;                             ///< as a backend saw it
+  RequestLog requests{context_.get_executor()};   ///< what NGINX has logged
 
  private:
   NginxWorld() {
@@ -180,6 +182,9 @@ class NginxWorld {
   void start() {
     fs::create_directories(folder_.path / "tmp");
     write_text(folder_.path / "listen.conf", fmt::format("listen 127.0.0.1:{};\n", port_));
+    if (const auto opened = requests.open(folder_.path / "requests.fifo"); !opened)
+      throw std::runtime_error(opened.error().message);
+    group_.spawn(requests.run());
     const fs::path alive = folder_.path / "alive.fifo";
     if (::mkfifo(alive.c_str(), 0600) != 0) throw std::runtime_error("cannot make " + alive.string());
     alive_ = ::open(alive.c_str(), O_RDWR | O_CLOEXEC);
@@ -198,7 +203,8 @@ class NginxWorld {
     const base::MonoTime deadline = clock.now() + std::chrono::seconds(120);
     bool in_time = co_await base::run_until(clock, deadline, in_use("started"));
     if (in_time) in_time = co_await base::run_until(clock, deadline, body(*this));
-    EXPECT_TRUE(in_time) << "NGINX said: " << read_text(folder_.path / "log");
+    EXPECT_TRUE(in_time) << "NGINX said: " << read_text(folder_.path / "log")
+                         << "\nand logged: " << requests.metrics().text();
     ::close(alive_);
     co_await child_->ended();
     group_.cancel();

@@ -15,8 +15,9 @@ using base::Result;
 using base::Task;
 using namespace std::chrono_literals;
 
-std::string prometheus_configuration(const std::filesystem::path& target_file) {
-  return fmt::format(R"(global:
+std::string prometheus_configuration(const std::filesystem::path& target_file,
+                                     const std::string& ingress_address) {
+  std::string text = fmt::format(R"(global:
   scrape_interval: 1s
   scrape_timeout: 1s
   evaluation_interval: 1s
@@ -26,7 +27,15 @@ scrape_configs:
   - files: ["{}"]
     refresh_interval: 5s
 )",
-                     target_file.string());
+                                 target_file.string());
+  if (!ingress_address.empty()) {
+    text += fmt::format(R"(- job_name: ingress-nginx
+  static_configs:
+  - targets: ["{}"]
+)",
+                        ingress_address);
+  }
+  return text;
 }
 
 Result<void> write_atomically(const std::filesystem::path& file, std::string_view text) {
@@ -78,7 +87,8 @@ Result<void> Prometheus::prepare() {
   const std::filesystem::path targets = options_.directory / "targets.json";
   if (auto written = write_atomically(targets, "[]\n"); !written) return written;
   written_.clear();
-  return write_atomically(options_.directory / "prometheus.yml", prometheus_configuration(targets));
+  return write_atomically(options_.directory / "prometheus.yml",
+                          prometheus_configuration(targets, options_.ingress_address));
 }
 
 Result<void> Prometheus::launch() {

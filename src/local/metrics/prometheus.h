@@ -22,6 +22,7 @@ struct PrometheusOptions {
   std::filesystem::path directory;  ///< its configuration, storage and log; made if absent
   std::uint16_t port = 9090;        ///< on 127.0.0.1
   std::string metrics_address;      ///< host:port of the mesh's metrics pages
+  std::string ingress_address;      ///< host:port of the ingress's; empty: there is none
   base::Duration ready_within = std::chrono::seconds(30);
 };
 
@@ -67,7 +68,8 @@ class Prometheus {
 };
 
 /// The configuration file of such a Prometheus.
-std::string prometheus_configuration(const std::filesystem::path& target_file);
+std::string prometheus_configuration(const std::filesystem::path& target_file,
+                                     const std::string& ingress_address);
 
 /// Replaces a file's content in one step, so that no reader sees half of it.
 base::Result<void> write_atomically(const std::filesystem::path& file, std::string_view text);
