@@ -172,7 +172,7 @@ base::Task<void> Actor::write_off() {
   const World::Value canary = shared_.world.find(kube::resources::canaries, ref_);
   if (!canary || !announcements_.is_due(*canary)) co_return;
   Json object = *canary;
-  announcements_.enter(object, {});
+  announcements_.enter(object, {}, shared_.clock.wall_now());
   base::Result<Json> written =
       co_await shared_.world.api().replace(kube::resources::canaries, std::move(object), "status", {});
   if (written) {

@@ -11,6 +11,7 @@
 namespace serin::controller {
 
 using base::Json;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -30,15 +31,17 @@ bool Announcements::has_arrived(const Json& entry) const {
   return told != arrivals_->by_id.end() && told->second;
 }
 
-void Announcements::enter(Json& canary, const std::vector<canary::Message>& messages) const {
+void Announcements::enter(Json& canary, const std::vector<canary::Message>& messages,
+                          base::WallTime now) const {
   Json list = Json::array();
   for (const Json& entry : entries_of(canary).items()) {
     if (!has_arrived(entry)) list.push_back(entry);
   }
+  const std::string stamp = fmt::format("{:x}", now.time_since_epoch() / 1ns);
+  const std::string version = canary::stable_uuid(kube::uid_of(canary), kube::resource_version_of(canary));
   for (std::size_t i = 0; i < messages.size(); ++i) {
     Json entry = canary::to_json(messages[i]);
-    entry.set("id") =
-        canary::stable_uuid(kube::uid_of(canary), fmt::format("{} {}", kube::resource_version_of(canary), i));
+    entry.set("id") = fmt::format("{}.{:.8}.{}", stamp, version, i);
     list.push_back(std::move(entry));
   }
   Json& status = canary.set("status");

@@ -20,8 +20,9 @@ class Announcements {
   Announcements(Announcer& announcer, base::Wakeup& changed);
 
   /// Adds `messages` to the list in the status of `canary`, which is about to be written, and takes what has
-  /// arrived off it. Their ids come from its version: no two writes that succeed replace the same one.
-  void enter(base::Json& canary, const std::vector<canary::Message>& messages) const;
+  /// arrived off it. Their ids sort by time, and hold its version: no two writes that succeed replace the
+  /// same one.
+  void enter(base::Json& canary, const std::vector<canary::Message>& messages, base::WallTime now) const;
   /// Tells what the Canary's status lists, each once.
   void tell(const base::Json& canary, const canary::Spec& spec);
   /// Whether the Canary lists something that has arrived.

@@ -34,6 +34,7 @@ class AnnouncementsTest : public testing::Test {
   Ear ear;
   Announcements announcements{ear, changed};
   canary::Spec spec;
+  base::WallTime now{};
   Json canary = Json::object({{"metadata", Json::object({{"uid", "u"}, {"resourceVersion", "7"}})}});
   const std::vector<canary::Message> failed = {
       Announce{Announce::Kind::warning, "Canary failed!", canary::Phase::failed},
@@ -41,7 +42,7 @@ class AnnouncementsTest : public testing::Test {
 };
 
 TEST_F(AnnouncementsTest, AreStoredToldOnceAndTakenOffWhenAllHaveArrived) {
-  announcements.enter(canary, failed);
+  announcements.enter(canary, failed, now);
   EXPECT_EQ(canary.get("status", "announcing").items().size(), 2u);
   announcements.tell(canary, spec);
   announcements.tell(canary, spec);
@@ -51,17 +52,17 @@ TEST_F(AnnouncementsTest, AreStoredToldOnceAndTakenOffWhenAllHaveArrived) {
   EXPECT_FALSE(announcements.is_due(canary));
   ear.deliveries.clear();
   EXPECT_TRUE(announcements.is_due(canary));
-  announcements.enter(canary, {});
+  announcements.enter(canary, {}, now);
   EXPECT_TRUE(canary.get("status", "announcing").is_null());
   EXPECT_FALSE(announcements.is_due(canary));
 }
 
 TEST_F(AnnouncementsTest, AStepTakesOffWhatHasArrivedAndKeepsTheRest) {
-  announcements.enter(canary, failed);
+  announcements.enter(canary, failed, now);
   announcements.tell(canary, spec);
   ear.deliveries.erase(ear.deliveries.begin());
   canary.set("metadata", "resourceVersion") = "8";
-  announcements.enter(canary, {Announce{Announce::Kind::normal, "Next", canary::Phase::progressing}});
+  announcements.enter(canary, {Announce{Announce::Kind::normal, "Next", canary::Phase::progressing}}, now);
   const Json& list = canary.get("status", "announcing");
   ASSERT_EQ(list.items().size(), 2u);
   EXPECT_EQ(list.at(0)["text"].str(), "Too many errors");
@@ -69,7 +70,7 @@ TEST_F(AnnouncementsTest, AStepTakesOffWhatHasArrivedAndKeepsTheRest) {
 }
 
 TEST_F(AnnouncementsTest, ThoseOfAnEarlierControllerAreToldUnderTheirIds) {
-  announcements.enter(canary, failed);
+  announcements.enter(canary, failed, now);
   Ear next_ear;
   Announcements next(next_ear, changed);
   next.tell(canary, spec);
@@ -85,7 +86,7 @@ TEST_F(AnnouncementsTest, WhatIsNoMessageIsTakenOff) {
 }
 
 TEST_F(AnnouncementsTest, ReceiptsMayOutliveThem) {
-  announcements.enter(canary, failed);
+  announcements.enter(canary, failed, now);
   std::optional<Announcements> gone(std::in_place, ear, changed);
   gone->tell(canary, spec);
   gone.reset();

@@ -105,9 +105,9 @@ base::Task<Done> Effects::dispatch(canary::Action action) {
 
 base::Task<Done> Effects::save_status(canary::SaveStatus wanted) {
   Json object = *canary_;
-  object.set("status") =
-      canary::write_status(*canary_, wanted.status, spec_.target_kind, shared_.clock.wall_now());
-  announcements_.enter(object, wanted.messages);
+  const base::WallTime now = shared_.clock.wall_now();
+  object.set("status") = canary::write_status(*canary_, wanted.status, spec_.target_kind, now);
+  announcements_.enter(object, wanted.messages, now);
   base::Result<Json> written =
       co_await shared_.world.api().replace(resources::canaries, object, "status", {});
   if (!written) co_return fail(std::move(written.error()));
