@@ -21,6 +21,7 @@ constexpr std::string_view usage_text =
 Usage: serin <command> [flags]
 
   local up       a whole cluster on this machine, controller included: kubectl apply works at once
+  install        print the manifests for a cluster: serin install | kubectl apply -f -
   controller     the controller, for any cluster
   loadtester     the webhook server that runs load tests and gates
   podinfo        the demo workload
@@ -80,6 +81,18 @@ int request(const std::string& verb, Words args, const Environment& environment)
   return controller::run_request(std::move(parsed.options));
 }
 
+int install(const Words& args) {
+  const Parsed<InstallOptions> parsed = parse_install(args);
+  if (parsed.exit_code >= 0) return parsed.exit_code;
+  const base::Result<std::string> text = manifests(parsed.options);
+  if (!text) {
+    fmt::print(stderr, "serin install: {}\n", text.error().message);
+    return 2;
+  }
+  fmt::print("{}", *text);
+  return 0;
+}
+
 int local_up(Words args, const Environment& environment, std::string program) {
   if (args.empty() || args[0] != "up") return usage_error("did you mean: serin local up");
   args.erase(args.begin());
@@ -123,6 +136,7 @@ int run(Words words, const Environment& environment, std::string program) {
     return loadtester::run_loadtester(std::move(words),
                                       {environment.get("SERIN_BIND_ADDRESS"), environment.variables()});
   }
+  if (command == "install") return install(words);
   if (command == "controller") return controller(words, environment);
   if (command == "local") return local_up(std::move(words), environment, std::move(program));
   for (const std::string_view verb : {"pause", "resume", "approve", "promote", "rollback", "restart"}) {

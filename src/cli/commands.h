@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "cli/install.h"
 #include "controller/options.h"
 #include "controller/request.h"
 #include "local/options.h"
@@ -43,6 +44,9 @@ Parsed<local::ClusterOptions> parse_local_up(const Words& args, const Environmen
 /// `serin pause | resume | approve | promote | rollback | restart NAME`.
 Parsed<controller::RequestOptions> parse_request(const std::string& verb, Words args,
                                                  const Environment& environment);
+
+/// `serin install`.
+Parsed<InstallOptions> parse_install(const Words& args);
 
 /// Runs what `words` name: words[0] is the name the program was called by (podinfo, podcli and loadtester are
 /// programs of their own), then a subcommand and its arguments. Returns the exit code.
