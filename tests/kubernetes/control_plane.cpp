@@ -147,9 +147,9 @@ Result<void> ControlPlane::start_apiserver() {
        "--client-ca-file=" + file("ca.crt"), "--service-account-key-file=" + file("accounts.crt"),
        "--service-account-signing-key-file=" + file("accounts.key"),
        "--service-account-issuer=https://kubernetes.default.svc", "--service-cluster-ip-range=10.96.0.0/16",
-       "--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount",
-       "--endpoint-reconciler-type=none", "--audit-policy-file=" + file("audit.yaml"),
-       "--audit-log-path=" + audit_log().string()});
+       "--authorization-mode=RBAC", "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
+       "--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none",
+       "--audit-policy-file=" + file("audit.yaml"), "--audit-log-path=" + audit_log().string()});
 }
 
 Result<void> ControlPlane::start_controllers() {

@@ -13,6 +13,7 @@
 
 #include "base/yaml.h"
 #include "kube/rest_api.h"
+#include "tests/kubernetes/account.h"
 #include "tests/kubernetes/control_plane.h"
 #include "tests/kubernetes/scenarios.h"
 
@@ -36,6 +37,8 @@ struct Report {
   std::map<std::string, std::vector<Event>> events;
   std::vector<std::string> idle_requests;  ///< of the controller, while every canary rested
   std::size_t requests = 0;                ///< all of the controller's before
+  std::vector<std::string> undeletable;    ///< Canaries that did not go when they were deleted
+  std::vector<std::string> forbidden;      ///< of the controller's requests, from first to last
 };
 
 /// Where everything is, from the build and the environment.
@@ -116,6 +119,8 @@ class Performance {
     } else {
       co_await play(report);
       co_await stay_idle(report);
+      report->undeletable = co_await delete_canaries();
+      report->forbidden = forbidden_requests(plane_.audit_log());
     }
     services_.cancel();
     co_await services_.join();
@@ -131,7 +136,10 @@ class Performance {
     if (!done) co_return done;
     done = co_await node_->join_cluster();
     if (!done) co_return done;
-    co_return start_controller();
+    const Result<std::filesystem::path> account =
+        co_await install_account(&plane_.api(), setting_.source / "deploy/controller", plane_.kubeconfig());
+    if (!account) co_return fail(account.error());
+    co_return start_controller(*account);
   }
 
   Result<void> start_services() {
@@ -158,16 +166,16 @@ class Performance {
     return {};
   }
 
-  Result<void> start_controller() {
+  Result<void> start_controller(const std::filesystem::path& kubeconfig) {
     const auto port = free_ports(1);
     if (!port) return fail(port.error());
-    auto child =
-        spawner_->spawn({setting_.serin.string(), "controller", "-kubeconfig", plane_.kubeconfig().string(),
-                         "-mesh-provider=linkerd",
-                         fmt::format("-metrics-server=http://127.0.0.1:{}", metrics_server_->port()),
-                         fmt::format("-event-webhook=http://127.0.0.1:{}/events", hook_server_->port()),
-                         "-port", std::to_string(port->front())},
-                        setting_.folder / "controller.log");
+    auto child = spawner_->spawn(
+        {setting_.serin.string(), "controller", "-kubeconfig", kubeconfig.string(), "-mesh-provider=linkerd",
+         "-enable-leader-election", "-leader-election-namespace=flagger-system",
+         fmt::format("-metrics-server=http://127.0.0.1:{}", metrics_server_->port()),
+         fmt::format("-event-webhook=http://127.0.0.1:{}/events", hook_server_->port()), "-port",
+         std::to_string(port->front())},
+        setting_.folder / "controller.log");
     if (!child) return fail(child.error());
     controller_ = std::move(*child);
     return {};
@@ -207,6 +215,25 @@ class Performance {
     co_await clock_.sleep_for(11s);
     report->requests = controllers_requests(plane_.audit_log(), 0).size();
     report->idle_requests = controllers_requests(plane_.audit_log(), from);
+  }
+
+  /// Returns those that are still there after a while.
+  Task<std::vector<std::string>> delete_canaries() {
+    const Result<kube::List> all = co_await plane_.api().list(resources::canaries, "", {});
+    if (!all) co_return std::vector{all.error().message};
+    for (const Json& canary : all->items)
+      co_await plane_.api().remove(resources::canaries, kube::namespace_of(canary), kube::name_of(canary),
+                                   {});
+    std::vector<std::string> left;
+    const base::MonoTime deadline = clock_.now() + 60s;
+    do {
+      co_await clock_.sleep_for(100ms);
+      const Result<kube::List> now = co_await plane_.api().list(resources::canaries, "", {});
+      if (!now) continue;
+      left.clear();
+      for (const Json& canary : now->items) left.push_back(kube::ref_of(canary).dotted());
+    } while (!left.empty() && clock_.now() < deadline);
+    co_return left;
   }
 
   Setting setting_;
@@ -322,6 +349,9 @@ TEST_F(KubernetesTest, GatewayApi) {
 TEST_F(KubernetesTest, AbTestByNginx) {
   expect_no_problems("abtest-nginx");
 }
+TEST_F(KubernetesTest, Keda) {
+  expect_no_problems("keda");
+}
 
 /// Three intervals, the drain period of 3 s, the primary's rollout (it is ready after 0.3 s and available
 /// after its minReadySeconds of 1 s), and 1 s for everything else.
@@ -334,6 +364,15 @@ TEST_F(KubernetesTest, PromotionTakesItsIntervals) {
 TEST_F(KubernetesTest, RestingCanariesCostNoRequests) {
   EXPECT_GT(report_.requests, 100u);
   EXPECT_EQ(fmt::format("{}", fmt::join(report_.idle_requests, "\n")), "");
+}
+
+TEST_F(KubernetesTest, EveryCanaryCanBeDeleted) {
+  EXPECT_EQ(fmt::format("{}", fmt::join(report_.undeletable, "\n")), "");
+}
+
+/// The controller has no rights but those of deploy/controller.
+TEST_F(KubernetesTest, NothingItAsksForIsForbidden) {
+  EXPECT_EQ(fmt::format("{}", fmt::join(report_.forbidden, "\n")), "");
 }
 
 }  // namespace

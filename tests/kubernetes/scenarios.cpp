@@ -123,6 +123,14 @@ Task<void> skip(Stage* stage) {
   co_await end(stage);
 }
 
+Json scaled_object() {
+  Json object = Json::object({{"apiVersion", "keda.sh/v1alpha1"}, {"kind", "ScaledObject"}});
+  object.set("metadata", "name") = "podinfo";
+  object.set("spec", "scaleTargetRef", "name") = "podinfo";
+  object.set("spec", "triggers") = Json::array({Json::object({{"type", "cpu"}})});
+  return object;
+}
+
 /// Every gate once closed and opened, then a release that the rollback hook ends at the last gate.
 Task<void> gates(Stage* stage) {
   for (const char* gate : {"rollout", "increase", "promotion", "rollback"}) stage->answer_hook(gate, 403);
@@ -189,6 +197,23 @@ Task<void> abtest_nginx(Stage* stage) {
   co_await end(stage);
 }
 
+/// Two releases with KEDA instead of the HPA: one that is promoted, one that is rolled back.
+Task<void> keda(Stage* stage) {
+  co_await stage->install([](Json& object) {
+    if (object["kind"].str() == "HorizontalPodAutoscaler") object = scaled_object();
+  });
+  co_await stage->create("canary.yaml", [](Json& canary) {
+    canary.set("spec", "autoscalerRef", "apiVersion") = "keda.sh/v1alpha1";
+    canary.set("spec", "autoscalerRef", "kind") = "ScaledObject";
+  });
+  co_await stage->expect_event("Initialization done");
+  co_await stage->set_image("podinfo:6.0.1");
+  co_await stage->expect_event("Promotion completed");
+  stage->measure("classification", 69.17);
+  co_await stage->set_image("podinfo:6.0.2");
+  co_await stage->expect_event("Canary failed");
+}
+
 }  // namespace
 
 std::span<const Scenario> scenarios() {
@@ -205,6 +230,7 @@ std::span<const Scenario> scenarios() {
       Scenario{"daemonset", daemonset},
       Scenario{"gatewayapi", gatewayapi},
       Scenario{"abtest-nginx", abtest_nginx},
+      Scenario{"keda", keda},
   };
   return all;
 }

@@ -12,7 +12,7 @@ struct Scenario {
   base::Task<void> (*play)(Stage*);
 };
 
-/// All of them, the same as were recorded with the reference.
+/// All of them: those that were recorded with the reference, and a few more.
 std::span<const Scenario> scenarios();
 
 }  // namespace serin::kubernetes_test

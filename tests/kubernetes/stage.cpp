@@ -22,6 +22,8 @@ const kube::Resource trafficsplits{"split.smi-spec.io", "v1alpha2", "trafficspli
 
 const kube::Resource httproutes{"gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute"};
 
+const kube::Resource scaledobjects{"keda.sh", "v1alpha1", "scaledobjects", "ScaledObject"};
+
 /// The kinds whose objects are compared.
 const std::vector<kube::Resource>& compared() {
   static const std::vector<kube::Resource> all = {resources::canaries,   resources::deployments,
@@ -35,6 +37,7 @@ const std::vector<kube::Resource>& compared() {
 /// The resource of an object in our manifests.
 const kube::Resource& resource_of(const Json& object) {
   if (object["kind"].str() == "MetricTemplate") return resources::metric_templates;
+  if (object["kind"].str() == "ScaledObject") return scaledobjects;
   return *std::ranges::find(compared(), object["kind"].str(), &kube::Resource::kind);
 }
 
