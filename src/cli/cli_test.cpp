@@ -29,8 +29,8 @@ Values parse(const Words& args) {
       .integer("integer", values.integer, "")
       .duration("duration", values.duration, "")
       .list("list", values.list, "")
-      .without_effect("old")
-      .without_effect("old-switch", true);
+      .without_effect("old", "it is old")
+      .without_effect("old-switch", "it is old", true);
   values.outcome = flags.parse(args);
   values.ignored = flags.ignored();
   return values;
@@ -64,7 +64,8 @@ TEST(Flags, ReadDurationsAndLists) {
 }
 
 TEST(Flags, ReportThoseWithoutEffect) {
-  EXPECT_THAT(parse({"-old", "x", "-old-switch"}).ignored, ElementsAre("old", "old-switch"));
+  EXPECT_THAT(parse({"-old", "x", "-old-switch", "-old=y"}).ignored,
+              ElementsAre("-old has no effect: it is old", "-old-switch has no effect: it is old"));
 }
 
 struct Mistake {
@@ -138,6 +139,7 @@ TEST(LocalUp, CanLeaveTheControllerOut) {
   const Environment nothing({});
   EXPECT_TRUE(parse_local_up({}, nothing, "serin").options.controller);
   EXPECT_FALSE(parse_local_up({"--no-controller"}, nothing, "serin").options.controller);
+  EXPECT_EQ(parse_local_up({"--mesh-provider", "nginx"}, nothing, "serin").options.mesh_provider, "nginx");
   EXPECT_EQ(parse_local_up({"--port", "65536"}, nothing, "serin").exit_code, 2);
 }
 

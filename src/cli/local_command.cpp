@@ -17,6 +17,8 @@ Parsed<local::ClusterOptions> parse_local_up(const Words& args, const Environmen
       .port("port", options.api_port, "port of the API server on 127.0.0.1; 0: any free one")
       .port("prometheus-port", options.prometheus_port, "port of Prometheus on 127.0.0.1; 0: any free one")
       .toggle("no-controller", no_controller, "don't start a controller, so that another can be run")
+      .text("mesh-provider", options.mesh_provider,
+            "the controller's -mesh-provider: linkerd, nginx, gatewayapi:v1, ...")
       .text("images", images, "file that says which programs stand in for which images")
       .toggle("shared", options.shared, "don't use namespaces: pods share the host's network and files");
   parsed.exit_code = exit_code_after_parsing(flags, args);

@@ -246,7 +246,7 @@ Result<void> Cluster::start_controller() {
                                       options_.program,
                                       "controller",
                                       "-kubeconfig=" + kubeconfig().string(),
-                                      "-mesh-provider=linkerd",
+                                      "-mesh-provider=" + options_.mesh_provider,
                                       "-metrics-server=" + prometheus_->url(),
                                       "-interval-min=1s",
                                       "-log-level=info",
