@@ -115,6 +115,13 @@ TEST(ControllerCommand, AcceptsEveryFlagOfTheReference) {
   EXPECT_EQ(parse_controller({"-no-such-flag"}, nothing).exit_code, 2);
 }
 
+TEST(ControllerCommand, RemarksOnFlagsWithoutEffect) {
+  const controller::Options options =
+      parse_controller({"-threadiness=2", "-enable-config-tracking=false"}, Environment({})).options;
+  EXPECT_THAT(options.remarks, ElementsAre(HasSubstr("-threadiness has no effect: ")));
+  EXPECT_FALSE(options.config_tracking);
+}
+
 TEST(ControllerCommand, ReadsTheEnvironment) {
   const Environment environment({"EVENT_WEBHOOK_URL=http://hook", "http_proxy=http://proxy:1", "HTTP_PROXY=",
                                  "NO_PROXY=127.0.0.1", "HOME=/home/me", "KUBERNETES_SERVICE_HOST=10.0.0.1"});

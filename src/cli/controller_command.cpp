@@ -1,9 +1,6 @@
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
-#include <cstdio>
 
-#include "base/log.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/version.h"
@@ -11,22 +8,22 @@
 namespace serin::cli {
 namespace {
 
-/// Everything the reference's command line knows and this controller has no part for (yet).
+/// What users of the reference have in their manifests and this controller has no part for.
 void declare_without_effect(Flags& flags) {
-  for (const char* name :
-       {"kubeconfig-service-mesh", "control-loop-interval", "slack-url", "slack-token", "slack-proxy-url",
-        "slack-channel", "slack-user", "msteams-url", "msteams-proxy-url", "threadiness", "ingress-class"}) {
-    flags.without_effect(name);
-  }
-  for (const char* name : {"zap-replace-globals", "enable-config-tracking"}) flags.without_effect(name, true);
-  // klog's
+  flags
+      .without_effect("control-loop-interval",
+                      "Canaries are watched, and each change is acted on when it comes")
+      .without_effect("threadiness", "every Canary is driven by itself, without workers")
+      .without_effect("ingress-class", "it is for Contour, which is not supported")
+      .without_effect("zap-replace-globals", "there is one logger", true);
+  constexpr std::string_view klog = "logs go to stderr; see -log-level and -zap-encoding";
   for (const char* name :
        {"v", "vmodule", "log_backtrace_at", "log_dir", "log_file", "log_file_max_size", "stderrthreshold"}) {
-    flags.without_effect(name);
+    flags.without_effect(name, klog);
   }
   for (const char* name : {"logtostderr", "alsologtostderr", "add_dir_header", "one_output", "skip_headers",
                            "skip_log_headers"}) {
-    flags.without_effect(name, true);
+    flags.without_effect(name, klog, true);
   }
 }
 
@@ -50,6 +47,10 @@ void declare(Flags& flags, controller::Options& options, bool& version) {
       .text("leader-election-namespace", options.leader_election_namespace, "namespace of the lease")
       .toggle("no-cross-namespace-refs", options.no_cross_namespace_refs,
               "refuse references to other namespaces' objects")
+      .toggle("enable-config-tracking", options.config_tracking,
+              "a changed ConfigMap or Secret is a revision, and primaries have copies")
+      .text("kubeconfig-service-mesh", options.kubeconfig_service_mesh,
+            "kubeconfig of the cluster with the mesh's objects: must be the same cluster")
       .duration("interval-min", options.interval_min, "shorter analysis intervals are raised to this")
       .duration("unknown-grace", options.unknown_grace,
                 "how long checks may have nothing to judge by before that counts as failed")
@@ -105,12 +106,7 @@ Parsed<controller::Options> parse_controller(const Words& args, const Environmen
   }
   apply_environment(options, environment);
   options.routing.no_cross_namespace_refs = options.no_cross_namespace_refs;
-  Words ignored;
-  for (const std::string& flag : flags.ignored()) ignored.push_back("-" + flag);
-  if (!ignored.empty()) {
-    base::stderr_logger(base::parse_level(options.log_level), options.zap_encoding == "console")
-        .warn(fmt::format("without effect in this version: {}", fmt::join(ignored, " ")));
-  }
+  options.remarks = flags.ignored();
   return parsed;
 }
 

@@ -98,12 +98,13 @@ Flags& Flags::list(std::string_view name, std::vector<std::string>& into, std::s
               }});
 }
 
-Flags& Flags::without_effect(std::string_view name, bool is_switch) {
-  return add({std::string(name), is_switch ? "" : "string", "accepted, without effect", "", is_switch,
-              [this, name = std::string(name)](const std::string&) -> Result<void> {
-                ignored_.push_back(name);
-                return {};
-              }});
+Flags& Flags::without_effect(std::string_view name, std::string_view why, bool is_switch) {
+  return add(
+      {std::string(name), is_switch ? "" : "string", fmt::format("no effect: {}", why), "", is_switch,
+       [this, line = fmt::format("-{} has no effect: {}", name, why)](const std::string&) -> Result<void> {
+         if (std::ranges::find(ignored_, line) == ignored_.end()) ignored_.push_back(line);
+         return {};
+       }});
 }
 
 const Flags::Flag* Flags::find(std::string_view name) const {

@@ -27,13 +27,14 @@ class Flags {
   Flags& duration(std::string_view name, base::Duration& into, std::string_view meaning);
   /// A comma list, not trimmed (spec 04 §1).
   Flags& list(std::string_view name, std::vector<std::string>& into, std::string_view meaning);
-  /// A flag that is known and has no effect; the names of those that were given are in ignored().
-  Flags& without_effect(std::string_view name, bool is_switch = false);
+  /// A flag that is known and has no effect, and why. Those that were given are in ignored().
+  Flags& without_effect(std::string_view name, std::string_view why, bool is_switch = false);
 
   /// Reads the words after the program's name. Errors (invalid) have Go's texts and name the flag.
   base::Result<void> parse(const std::vector<std::string>& args);
   /// Whether -h or -help was given.
   [[nodiscard]] bool help() const { return help_; }
+  /// A line each, "-threadiness has no effect: ...".
   [[nodiscard]] const std::vector<std::string>& ignored() const { return ignored_; }
   /// "Usage of serin controller:" and every flag with its default.
   [[nodiscard]] std::string usage() const;

@@ -69,8 +69,8 @@ base::Task<std::vector<std::string>> Actor::equip() {
     }
     routers_ = std::move(*routers);
   }
-  std::vector<kube::Resource> needed = {kind_->resource(), resources::services, resources::configmaps,
-                                        resources::secrets};
+  std::vector<kube::Resource> needed = {kind_->resource(), resources::services};
+  if (shared_.configs.enabled()) needed.insert(needed.end(), {resources::configmaps, resources::secrets});
   if (const std::optional<kube::Resource> scaler = workload::scaler_resource(spec_))
     needed.push_back(*scaler);
   for (const kube::Resource& resource : needed) co_await shared_.world.follow(resource);

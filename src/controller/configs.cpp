@@ -30,6 +30,7 @@ base::Task<base::Result<ConfigTracker::Known>> ConfigTracker::look_up(kube::Reso
 
 base::Task<base::Result<TrackedConfigs>> ConfigTracker::track(std::string ns, Json pod_template) {
   TrackedConfigs result;
+  if (!enabled_) co_return result;
   for (const workload::ConfigRef& ref : workload::config_refs(pod_template)) {
     const kube::Resource resource = resource_of(ref);
     const kube::ObjectRef object{ns, ref.name};

@@ -19,7 +19,10 @@ struct TrackedConfigs {
 /// read once a version, and only a checksum is kept.
 class ConfigTracker {
  public:
-  explicit ConfigTracker(World& world) : world_(world) {}
+  /// Not enabled (flag -enable-config-tracking=false): no config is ever tracked.
+  explicit ConfigTracker(World& world, bool enabled = true) : world_(world), enabled_(enabled) {}
+
+  [[nodiscard]] bool enabled() const { return enabled_; }
 
   /// The tracked configs of a pod template. Errors name the one that is missing or unreadable (spec 02 §4.2).
   base::Task<base::Result<TrackedConfigs>> track(std::string ns, Json pod_template);
@@ -33,6 +36,7 @@ class ConfigTracker {
   base::Task<base::Result<Known>> look_up(kube::Resource resource, kube::ObjectRef ref, std::string version);
 
   World& world_;
+  bool enabled_;
   std::map<std::pair<std::string, kube::ObjectRef>, Known> known_;  ///< by "configmap" or "secret", and name
 };
 

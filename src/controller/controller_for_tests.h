@@ -23,7 +23,7 @@ inline const kube::Resource scaled_objects{"keda.sh", "v1alpha1", "scaledobjects
 /// rights that deploy/controller/role.yaml gives it, and a test that needs more fails.
 class Stage final : private Analyst, private Caller, private Announcer, private Meter {
  public:
-  Stage() {
+  explicit Stage(bool config_tracking = true) : configs_(world_, config_tracking) {
     for (const auto& [plural, group, kind, version] :
          {std::tuple("canaries", "flagger.app", "Canary", "v1beta1"),
           std::tuple("trafficsplits", "split.smi-spec.io", "TrafficSplit", "v1alpha1"),
@@ -110,7 +110,7 @@ spec:
   base::Random random_{7};
   kube::testing::AuthorizedApi api_{*cluster.api, kube::testing::Rights(SERIN_CONTROLLER_ROLE)};
   World world_{api_, cluster.world.clock, random_, base::Logger(), executor_, ""};
-  ConfigTracker configs_{world_};
+  ConfigTracker configs_;
   Shared shared_{world_, configs_, *this, *this, *this, *this, cluster.world.clock, {}, "linkerd", 3s};
   Controller controller_{shared_, {}, base::Logger(), executor_};
   base::TaskGroup tasks_{executor_};

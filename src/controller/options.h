@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "base/result.h"
 #include "base/time.h"
 #include "notify/destination.h"
 #include "routing/router.h"
@@ -26,17 +27,23 @@ struct Options {
   bool leader_election = false;
   std::string leader_election_namespace = "kube-system";
   bool no_cross_namespace_refs = false;
+  bool config_tracking = true;          ///< a changed ConfigMap or Secret is a revision, and copied
+  std::string kubeconfig_service_mesh;  ///< must name the cluster that `kubeconfig` names
   base::Duration interval_min = std::chrono::seconds(10);  ///< shorter analysis intervals are raised to it
   base::Duration drain = std::chrono::seconds(3);          ///< between rerouting and scaling down
   base::Duration
       unknown_grace{};  ///< how long checks may have nothing to judge by before that counts as failed
   routing::RouterOptions routing;
   notify::NotifierFlags notifier;
-  std::string cluster_name;  ///< told with every alert
+  std::string cluster_name;          ///< told with every alert
+  std::vector<std::string> remarks;  ///< on the command line; logged at the start
   // From the environment.
   std::string http_proxy, https_proxy, no_proxy;
   std::string kubernetes_host, kubernetes_port, home_kubeconfig;
 };
+
+/// Finds the mistakes in options that can be seen without a cluster. Errors (invalid) name flag and remedy.
+base::Result<void> check(const Options& options);
 
 /// Runs the controller until SIGINT or SIGTERM; returns the process's exit code: 0 after a graceful stop, 1
 /// after a fatal error or lost leadership.

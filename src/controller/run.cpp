@@ -40,7 +40,7 @@ class Process {
         meter_(std::string(version), options_.mesh_provider),
         api_(std::move(connection), *api_client_, clock_, random_, rest_options()),
         world_(api_, clock_, random_, log_, executor_, options_.ns),
-        configs_(world_),
+        configs_(world_, options_.config_tracking),
         events_(api_, clock_, random_, log_, {}, executor_),
         webhooks_(*client_, *insecure_, clock_),
         event_webhooks_(webhooks_, clock_, log_, options_.event_webhook, executor_),
@@ -252,13 +252,18 @@ class Process {
 }  // namespace
 
 int run_controller(Options options) {
-  const base::Logger log = base::stderr_logger(base::Level::info);
+  const base::Logger log =
+      base::stderr_logger(base::parse_level(options.log_level), options.zap_encoding == "console");
   const auto fatal = [&](const base::Error& error) {
     log.error(error.message);
     return 1;
   };
+  for (const std::string& remark : options.remarks) log.warn(remark);
+  if (const base::Result<void> checked = check(options); !checked) return fatal(checked.error());
   const base::Result<kube::Connection> connection = connection_of(options);
   if (!connection) return fatal(connection.error().within("Error building kubeconfig"));
+  if (const base::Result<void> same = check_mesh_cluster(options, *connection); !same)
+    return fatal(same.error());
   asio::io_context context(1);
   const http::ProxyOptions proxy{options.http_proxy, options.https_proxy, options.no_proxy};
   const std::string agent = fmt::format("serin/{}", version);

@@ -61,7 +61,7 @@ base::Task<void> WorkloadEffects::observe(canary::Observation& seen) {
   if (const World::Value found = target()) {
     seen.target_problem = problem_with(*found, stable.get());
     seen.target = kind_.view(*found);
-    if (kind_.has_pods()) {
+    if (kind_.has_pods() && configs_.enabled()) {
       base::Result<TrackedConfigs> tracked = co_await configs_.track(spec_.ns, kind_.pod_template(*found));
       if (tracked) {
         seen.configs = std::move(tracked->checksums);

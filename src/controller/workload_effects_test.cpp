@@ -338,6 +338,22 @@ TEST(Configs, ACopyThatCannotBeChangedIsMadeAnew) {
   EXPECT_EQ(stage.get(res::configmaps, "colors-primary").get("data", "color").str(), "green");
 }
 
+TEST(Configs, WithoutTrackingTheyAreSharedAndNoRevision) {
+  Stage stage(/*config_tracking=*/false);
+  stage.create(res::configmaps, "{metadata: {name: colors}, data: {color: blue}}");
+  bootstrap(stage, "Deployment");
+  stage.merge(res::deployments, "podinfo",
+              "{spec: {template: {spec: {volumes: [{name: c, configMap: {name: colors}}]}}}}");
+  EXPECT_TRUE(stage.reaches("Succeeded"));
+  EXPECT_TRUE(stage.get(res::configmaps, "colors-primary").is_null());
+  const Json primary = stage.get(res::deployments, "podinfo-primary");
+  EXPECT_EQ(primary.get("spec", "template", "spec", "volumes").at(0).get("configMap", "name").str(),
+            "colors");
+  stage.merge(res::configmaps, "colors", "{data: {color: green}}");
+  EXPECT_FALSE(stage.reaches("Progressing", 1min));
+  EXPECT_TRUE(stage.get(res::canaries, "podinfo").get("status", "trackedConfigs").is_null());
+}
+
 // --- Services
 
 TEST(ServiceTarget, IsReleasedWithoutAnyPods) {
