@@ -115,6 +115,13 @@ TEST(ControllerCommand, AcceptsEveryFlagOfTheReference) {
   EXPECT_EQ(parse_controller({"-no-such-flag"}, nothing).exit_code, 2);
 }
 
+TEST(ControllerCommand, IsAlsoAProgramOfTheReferencesName) {
+  const Environment nothing({});
+  EXPECT_EQ(run({"./flagger", "-version"}, nothing, "serin"), 0);
+  EXPECT_EQ(run({"./flagger", "-no-such-flag"}, nothing, "serin"), 2);
+  EXPECT_EQ(run({"serin", "controller", "-version"}, nothing, "serin"), 0);
+}
+
 TEST(ControllerCommand, RemarksOnFlagsWithoutEffect) {
   const controller::Options options =
       parse_controller({"-threadiness=2", "-enable-config-tracking=false"}, Environment({})).options;

@@ -125,6 +125,7 @@ std::string Environment::first_of(std::initializer_list<std::string_view> names)
 int run(Words words, const Environment& environment, std::string program) {
   std::string command = words.empty() ? "" : std::filesystem::path(words[0]).filename().string();
   if (!words.empty()) words.erase(words.begin());
+  if (command == "flagger") return controller(words, environment);
   if (command != "podinfo" && command != "podcli" && command != "loadtester") {
     if (words.empty()) return usage_error("no command was given");
     command = words[0];

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/version.h"
