@@ -49,8 +49,8 @@ Parsed<controller::RequestOptions> parse_request(const std::string& verb, Words 
 Parsed<InstallOptions> parse_install(const Words& args);
 
 /// Runs what `words` name: words[0] is the name the program was called by (flagger, which is the controller,
-/// loadtester, podinfo and podcli are programs of their own), then a subcommand and its arguments. Returns the
-/// exit code.
+/// loadtester, podinfo and podcli are programs of their own), then a subcommand and its arguments. Returns
+/// the exit code.
 int run(Words words, const Environment& environment, std::string program);
 
 }  // namespace serin::cli
