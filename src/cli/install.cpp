@@ -6,7 +6,7 @@
 
 #include "cli/embedded_manifests.h"
 #include "http/client.h"
-#include "local/embedded_crds.h"
+#include "local/apiserver/embedded_crds.h"
 #include "routing/router.h"
 
 namespace serin::cli {
@@ -89,8 +89,9 @@ Result<std::string> manifests(const InstallOptions& asked) {
     text += "---\n";
     text += document;
   };
-  for (const std::string_view crd : local::embedded_crds()) {
-    if (crd.contains("\n  group: flagger.app\n")) add(crd);
+  for (const local::EmbeddedFile& crd : local::embedded_crds()) {
+    const bool brought_by_the_mesh = crd.name.contains('/');
+    if (!brought_by_the_mesh) add(crd.text);
   }
   if (options.ns == usual_namespace) add(embedded::namespace_yaml);
   add(replaced(std::string(embedded::account_yaml), usual_namespace, options.ns));

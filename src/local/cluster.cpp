@@ -11,7 +11,7 @@
 #include <iterator>
 
 #include "base/yaml.h"
-#include "local/embedded_crds.h"
+#include "local/apiserver/embedded_crds.h"
 
 namespace serin::local {
 
@@ -123,8 +123,8 @@ Result<void> Cluster::open_registry() {
 }
 
 Task<Result<void>> Cluster::install_crds() {
-  for (const std::string_view text : embedded_crds()) {
-    const Result<std::vector<Json>> documents = base::parse_yaml(text);
+  for (const EmbeddedFile& file : embedded_crds()) {
+    const Result<std::vector<Json>> documents = base::parse_yaml(file.text);
     if (!documents) co_return fail(documents.error());
     for (const Json& crd : *documents) {
       const std::string name = kube::name_of(crd);
