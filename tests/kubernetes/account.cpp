@@ -18,8 +18,6 @@ using base::Task;
 
 namespace {
 
-constexpr std::string_view user = "system:serviceaccount:flagger-system:flagger";
-
 const std::vector<kube::Resource>& kinds() {
   static const std::string rbac = "rbac.authorization.k8s.io";
   static const std::vector<kube::Resource> all = {
@@ -70,18 +68,6 @@ Task<Result<std::filesystem::path>> install_account(kube::Api* api, std::filesys
   const Result<void> written = write_kubeconfig(admin, token->get("status", "token").str(), kubeconfig);
   if (!written) co_return fail(written.error());
   co_return kubeconfig;
-}
-
-std::vector<std::string> forbidden_requests(const std::filesystem::path& audit_log) {
-  std::ifstream in(audit_log);
-  std::vector<std::string> requests;
-  for (std::string line; std::getline(in, line);) {
-    const Result<Json> entry = Json::parse(line);
-    if (!entry || entry->get("user", "username").str() != user) continue;
-    if (entry->get("responseStatus", "code") == Json(403))
-      requests.push_back((*entry)["verb"].str() + " " + (*entry)["requestURI"].str());
-  }
-  return requests;
 }
 
 }  // namespace serin::kubernetes_test

@@ -2,7 +2,7 @@
 
 #include <filesystem>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "kube/api.h"
 
@@ -15,7 +15,7 @@ base::Task<base::Result<std::filesystem::path>> install_account(kube::Api* api,
                                                                 std::filesystem::path manifests,
                                                                 std::filesystem::path admin);
 
-/// What that account has asked for and was refused, from an audit log: "list /api/v1/services".
-std::vector<std::string> forbidden_requests(const std::filesystem::path& audit_log);
+/// As audit logs name it.
+inline constexpr std::string_view controllers_account = "system:serviceaccount:flagger-system:flagger";
 
 }  // namespace serin::kubernetes_test

@@ -2,15 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/ip/tcp.hpp>
 #include <fstream>
+#include <sstream>
 
 #include "http/tls.h"
 #include "kube/kubeconfig.h"
+#include "tests/kubernetes/account.h"
 
 namespace serin::kubernetes_test {
 
-namespace asio = boost::asio;
 using base::Errc;
 using base::fail;
 using base::Result;
@@ -39,34 +39,27 @@ constexpr std::string_view audit_policy =
     "omitStages: [RequestReceived, ResponseStarted]\n"
     "rules: [{level: Metadata}]\n";
 
+std::filesystem::path on_path(std::string_view program) {
+  std::istringstream folders(::getenv("PATH"));
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    if (std::filesystem::exists(std::filesystem::path(folder) / program))
+      return std::filesystem::path(folder) / program;
+  }
+  return program;
+}
+
 constexpr std::string_view controllers =
     "deployment-controller,replicaset-controller,horizontal-pod-autoscaler-controller,"
     "daemonset-controller,garbage-collector-controller,namespace-controller,endpointslice-controller";
 
 }  // namespace
 
-Result<std::vector<std::uint16_t>> free_ports(std::size_t count) {
-  asio::io_context context;
-  std::vector<asio::ip::tcp::acceptor> held;  // until all are chosen, so that no port is chosen twice
-  std::vector<std::uint16_t> ports;
-  for (std::size_t i = 0; i < count; ++i) {
-    boost::system::error_code error;
-    asio::ip::tcp::acceptor& acceptor = held.emplace_back(context);
-    acceptor.open(asio::ip::tcp::v4(), error);
-    if (!error) acceptor.bind({asio::ip::address_v4::loopback(), 0}, error);
-    if (error) return fail(Errc::unavailable, "no free port on 127.0.0.1: " + error.message());
-    ports.push_back(acceptor.local_endpoint().port());
-  }
-  return ports;
-}
-
-ControlPlane::ControlPlane(Programs programs, std::filesystem::path folder, base::Executor executor,
-                           base::Clock& clock, base::Random& random)
+ControlPlane::ControlPlane(Programs programs, Grounds grounds)
     : programs_(std::move(programs)),
-      folder_(std::move(folder)),
-      executor_(std::move(executor)),
-      clock_(clock),
-      random_(random),
+      folder_(std::move(grounds.folder)),
+      executor_(std::move(grounds.executor)),
+      clock_(grounds.clock),
+      random_(grounds.random),
       spawner_(local::make_spawner(executor_)) {}
 
 Task<Result<void>> ControlPlane::start() {
@@ -149,7 +142,7 @@ Result<void> ControlPlane::start_apiserver() {
        "--service-account-issuer=https://kubernetes.default.svc", "--service-cluster-ip-range=10.96.0.0/16",
        "--authorization-mode=RBAC", "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
        "--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none",
-       "--audit-policy-file=" + file("audit.yaml"), "--audit-log-path=" + audit_log().string()});
+       "--audit-policy-file=" + file("audit.yaml"), "--audit-log-path=" + file("audit.log")});
 }
 
 Result<void> ControlPlane::start_controllers() {
@@ -193,6 +186,49 @@ Task<Result<void>> ControlPlane::wait_ready() {
   }
   co_return fail(Errc::timeout, fmt::format("kube-apiserver is not ready after 90s, see {}: {}",
                                             file("kube-apiserver.log"), last));
+}
+
+Task<void> ControlPlane::stop() {
+  children_.clear();
+  co_return;
+}
+
+// --- What was asked
+
+void ControlPlane::read_audit_log(const std::function<void(const base::Json&)>& read) const {
+  std::ifstream in(file("audit.log"));
+  for (std::string line; std::getline(in, line);) {
+    if (const Result<base::Json> entry = base::Json::parse(line)) read(*entry);
+  }
+}
+
+std::map<std::string, std::uint64_t> ControlPlane::requests() const {
+  std::map<std::string, std::uint64_t> all;
+  read_audit_log([&](const base::Json& entry) {
+    const std::string& verb = entry["verb"].str();
+    const std::string& uri = entry["requestURI"].str();
+    const bool is_ours = entry["userAgent"].str().starts_with("serin");
+    if (is_ours && verb != "watch" && !uri.contains("/leases")) ++all[verb + " " + uri];
+  });
+  return all;
+}
+
+std::vector<std::string> ControlPlane::forbidden() const {
+  std::vector<std::string> refused;
+  read_audit_log([&](const base::Json& entry) {
+    const bool is_ours = entry.get("user", "username").str() == controllers_account;
+    if (is_ours && entry.get("responseStatus", "code") == base::Json(403))
+      refused.push_back(entry["verb"].str() + " " + entry["requestURI"].str());
+  });
+  return refused;
+}
+
+std::unique_ptr<Server> make_server(Grounds grounds) {
+  const char* bin = ::getenv("SERIN_CONTROL_PLANE_BIN");
+  const std::filesystem::path folder = bin ? bin : "";
+  return std::make_unique<ControlPlane>(
+      Programs{on_path("etcd"), folder / "kube-apiserver", folder / "kube-controller-manager"},
+      std::move(grounds));
 }
 
 }  // namespace serin::kubernetes_test

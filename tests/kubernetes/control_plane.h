@@ -1,15 +1,15 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "base/random.h"
-#include "base/task.h"
 #include "http/client.h"
 #include "kube/rest_api.h"
 #include "local/metrics/child.h"
+#include "tests/kubernetes/server.h"
 
 namespace serin::kubernetes_test {
 
@@ -18,25 +18,19 @@ struct Programs {
   std::filesystem::path etcd, kube_apiserver, kube_controller_manager;
 };
 
-/// Ports of the loopback that were free a moment ago, all different. Errors: the system's.
-base::Result<std::vector<std::uint16_t>> free_ports(std::size_t count);
-
 /// etcd, kube-apiserver and kube-controller-manager on loopback, without nodes. Everything is kept in one
 /// folder: certificates, data, logs. The children are killed when this goes.
-class ControlPlane {
+class ControlPlane final : public Server {
  public:
-  ControlPlane(Programs programs, std::filesystem::path folder, base::Executor executor, base::Clock& clock,
-               base::Random& random);
+  ControlPlane(Programs programs, Grounds grounds);
 
-  /// Returns when the API server is ready. Errors name the program and the log that tells more.
-  base::Task<base::Result<void>> start();
-
-  /// Only after start().
-  [[nodiscard]] kube::Api& api() const { return *api_; }
-  /// The administrator's.
-  [[nodiscard]] std::filesystem::path kubeconfig() const { return folder_ / "kubeconfig"; }
-  /// One JSON object a line for every request that was answered.
-  [[nodiscard]] std::filesystem::path audit_log() const { return folder_ / "audit.log"; }
+  base::Task<base::Result<void>> start() override;
+  base::Task<void> stop() override;
+  [[nodiscard]] kube::Api& api() override { return *api_; }
+  [[nodiscard]] std::filesystem::path kubeconfig() const override { return folder_ / "kubeconfig"; }
+  [[nodiscard]] std::map<std::string, std::uint64_t> requests() const override;
+  [[nodiscard]] bool has_roles() const override { return true; }
+  [[nodiscard]] std::vector<std::string> forbidden() const override;
 
  private:
   base::Result<void> write_credentials();
@@ -47,6 +41,8 @@ class ControlPlane {
   base::Result<void> start_child(const std::string& name, std::vector<std::string> command);
   base::Result<void> connect();
   base::Task<base::Result<void>> wait_ready();
+  /// Calls `read` for every request that was answered.
+  void read_audit_log(const std::function<void(const base::Json&)>& read) const;
   [[nodiscard]] std::string file(const std::string& name) const { return (folder_ / name).string(); }
 
   Programs programs_;

@@ -1,6 +1,6 @@
-/// Plays whole rollouts with the real `serin controller` against a real kube-apiserver, and compares what it
-/// does, event by event and field by field, with what users of the reference know (docs/differences.md says
-/// where it shall not be the same).
+/// Plays whole rollouts with the real `serin controller` against a server (make_server()), and compares what
+/// it does, event by event and field by field, with what users of the reference know (docs/differences.md
+/// says where it shall not be the same).
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <gtest/gtest.h>
@@ -13,9 +13,10 @@
 
 #include "base/yaml.h"
 #include "kube/rest_api.h"
+#include "local/metrics/child.h"
 #include "tests/kubernetes/account.h"
-#include "tests/kubernetes/control_plane.h"
 #include "tests/kubernetes/scenarios.h"
+#include "tests/kubernetes/server.h"
 
 namespace serin::kubernetes_test {
 namespace {
@@ -36,14 +37,13 @@ struct Report {
   std::map<std::string, std::vector<std::string>> problems;
   std::map<std::string, std::vector<Event>> events;
   std::vector<std::string> idle_requests;  ///< of the controller, while every canary rested
-  std::size_t requests = 0;                ///< all of the controller's before
+  std::uint64_t requests = 0;              ///< all of the controller's before
   std::vector<std::string> undeletable;    ///< Canaries that did not go when they were deleted
   std::vector<std::string> forbidden;      ///< of the controller's requests, from first to last
 };
 
 /// Where everything is, from the build and the environment.
 struct Setting {
-  Programs programs;
   std::filesystem::path serin = SERIN_BINARY;
   std::filesystem::path source = SERIN_SOURCE_DIR;
   std::filesystem::path folder;  ///< for logs and data
@@ -83,23 +83,6 @@ Task<Result<void>> apply_crds(kube::Api* api, base::Clock* clock, std::filesyste
   co_return Result<void>{};
 }
 
-/// From an audit log: the requests of the controller that are no watches and no leases. A kind that is not
-/// served cannot be watched, and is asked for anew at times, once for all canaries.
-std::vector<std::string> controllers_requests(const std::filesystem::path& audit_log, std::streamoff from) {
-  std::ifstream in(audit_log);
-  in.seekg(from);
-  std::vector<std::string> requests;
-  for (std::string line; std::getline(in, line);) {
-    const Result<Json> entry = Json::parse(line);
-    if (!entry || !(*entry)["userAgent"].str().starts_with("serin")) continue;
-    const std::string verb = (*entry)["verb"].str();
-    const std::string uri = (*entry)["requestURI"].str();
-    const bool not_served = verb == "list" && entry->get("responseStatus", "code") == Json(404);
-    if (verb != "watch" && !uri.contains("/leases") && !not_served) requests.push_back(verb + " " + uri);
-  }
-  return requests;
-}
-
 /// One performance, from the first process to the last.
 class Performance {
  public:
@@ -107,7 +90,7 @@ class Performance {
       : setting_(std::move(setting)),
         executor_(context.get_executor()),
         random_(base::Random::from_system()),
-        plane_(setting_.programs, setting_.folder, executor_, clock_, random_),
+        server_(make_server({setting_.folder, executor_, clock_, random_})),
         receiver_(clock_, executor_),
         spawner_(local::make_spawner(executor_)),
         services_(executor_) {}
@@ -120,26 +103,35 @@ class Performance {
       co_await play(report);
       co_await stay_idle(report);
       report->undeletable = co_await delete_canaries();
-      report->forbidden = forbidden_requests(plane_.audit_log());
+      report->forbidden = server_->forbidden();
     }
+    co_await server_->stop();
     services_.cancel();
     co_await services_.join();
   }
 
  private:
   Task<Result<void>> prepare() {
-    Result<void> done = co_await plane_.start();
+    Result<void> done = co_await server_->start();
     if (!done) co_return done;
-    done = co_await apply_crds(&plane_.api(), &clock_, setting_.source / "deploy/crds");
+    done = co_await apply_crds(&server_->api(), &clock_, setting_.source / "deploy/crds");
     if (!done) co_return done;
     done = start_services();
     if (!done) co_return done;
     done = co_await node_->join_cluster();
     if (!done) co_return done;
-    const Result<std::filesystem::path> account =
-        co_await install_account(&plane_.api(), setting_.source / "deploy/controller", plane_.kubeconfig());
-    if (!account) co_return fail(account.error());
-    co_return start_controller(*account);
+    std::filesystem::path kubeconfig = server_->kubeconfig();
+    if (server_->has_roles()) {
+      Result<std::filesystem::path> account =
+          co_await install_account(&server_->api(), setting_.source / "deploy/controller", kubeconfig);
+      if (!account) co_return fail(account.error());
+      kubeconfig = std::move(*account);
+    } else {
+      Json ns = Json::object({{"metadata", Json::object({{"name", "flagger-system"}})}});
+      const Result<Json> made = co_await server_->api().create(resources::namespaces, "", std::move(ns), {});
+      if (!made) co_return fail(made.error());
+    }
+    co_return start_controller(kubeconfig);
   }
 
   Result<void> start_services() {
@@ -159,7 +151,7 @@ class Performance {
     if (!hooks) return fail(hooks.error());
     metrics_server_ = std::move(*metrics);
     hook_server_ = std::move(*hooks);
-    node_ = std::make_unique<NodeStandIn>(plane_.api(), clock_, random_, executor_);
+    node_ = std::make_unique<NodeStandIn>(server_->api(), clock_, random_, executor_);
     services_.spawn(metrics_server_->run());
     services_.spawn(hook_server_->run());
     services_.spawn(node_->run());
@@ -182,7 +174,7 @@ class Performance {
   }
 
   Task<void> play(Report* report) {
-    const Theatre theatre{.api = plane_.api(),
+    const Theatre theatre{.api = server_->api(),
                           .clock = clock_,
                           .metrics = metrics_,
                           .receiver = receiver_,
@@ -211,24 +203,27 @@ class Performance {
   /// One analysis interval and more in which nothing happens.
   Task<void> stay_idle(Report* report) {
     co_await clock_.sleep_for(2s);
-    const auto from = static_cast<std::streamoff>(std::filesystem::file_size(plane_.audit_log()));
+    const std::map<std::string, std::uint64_t> before = server_->requests();
     co_await clock_.sleep_for(11s);
-    report->requests = controllers_requests(plane_.audit_log(), 0).size();
-    report->idle_requests = controllers_requests(plane_.audit_log(), from);
+    for (const auto& [request, count] : before) report->requests += count;
+    for (const auto& [request, count] : server_->requests()) {
+      const auto asked = before.find(request);
+      if (asked == before.end() || count > asked->second) report->idle_requests.push_back(request);
+    }
   }
 
   /// Returns those that are still there after a while.
   Task<std::vector<std::string>> delete_canaries() {
-    const Result<kube::List> all = co_await plane_.api().list(resources::canaries, "", {});
+    const Result<kube::List> all = co_await server_->api().list(resources::canaries, "", {});
     if (!all) co_return std::vector{all.error().message};
     for (const Json& canary : all->items)
-      co_await plane_.api().remove(resources::canaries, kube::namespace_of(canary), kube::name_of(canary),
-                                   {});
+      co_await server_->api().remove(resources::canaries, kube::namespace_of(canary), kube::name_of(canary),
+                                     {});
     std::vector<std::string> left;
     const base::MonoTime deadline = clock_.now() + 60s;
     do {
       co_await clock_.sleep_for(100ms);
-      const Result<kube::List> now = co_await plane_.api().list(resources::canaries, "", {});
+      const Result<kube::List> now = co_await server_->api().list(resources::canaries, "", {});
       if (!now) continue;
       left.clear();
       for (const Json& canary : now->items) left.push_back(kube::ref_of(canary).dotted());
@@ -240,7 +235,7 @@ class Performance {
   base::Executor executor_;
   base::SystemClock clock_;
   base::Random random_;
-  ControlPlane plane_;
+  std::unique_ptr<Server> server_;
   MetricsStandIn metrics_;
   WebhookReceiver receiver_;
   std::unique_ptr<local::Spawner> spawner_;
@@ -250,22 +245,8 @@ class Performance {
   base::TaskGroup services_;
 };
 
-std::filesystem::path on_path(std::string_view program) {
-  std::istringstream folders(::getenv("PATH"));
-  for (std::string folder; std::getline(folders, folder, ':');) {
-    if (std::filesystem::exists(std::filesystem::path(folder) / program))
-      return std::filesystem::path(folder) / program;
-  }
-  return program;
-}
-
 Setting setting_here() {
-  const std::filesystem::path bin =
-      ::getenv("SERIN_CONTROL_PLANE_BIN") ? ::getenv("SERIN_CONTROL_PLANE_BIN") : "";
   Setting setting;
-  setting.programs = {.etcd = on_path("etcd"),
-                      .kube_apiserver = bin / "kube-apiserver",
-                      .kube_controller_manager = bin / "kube-controller-manager"};
   std::string folder = (std::filesystem::temp_directory_path() / "serin-kubernetes-XXXXXX").string();
   if (::mkdtemp(folder.data()) != nullptr) setting.folder = folder;
   return setting;
