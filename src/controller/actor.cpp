@@ -1,5 +1,7 @@
 #include "controller/actor.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "controller/commands.h"
@@ -51,7 +53,21 @@ bool Actor::depends_on(const kube::Resource& resource, const std::string& name) 
   return configs_.contains(resource.plural + "/" + name);
 }
 
-base::Task<std::vector<std::string>> Actor::equip() {
+base::Task<bool> Actor::follow(kube::Resource resource, World::Value canary) {
+  const bool at_once = co_await shared_.world.follow(resource, World::Need::useful);
+  if (at_once) co_return true;
+  const std::string refusal = shared_.world.refusal(resource);
+  if (!refusal.empty() && refusals_.insert(resource.group_resource()).second) {
+    const std::string text =
+        fmt::format("{} waits for the right to watch {}: {}: give it to the controller's account",
+                    spec_.dotted(), resource.group_resource(), refusal);
+    shared_.announcer.announce(*canary, spec_, {canary::Announce::Kind::warning, text}, {});
+  }
+  const bool followed = co_await shared_.world.follow(resource);
+  co_return followed;
+}
+
+base::Task<std::vector<std::string>> Actor::equip(World::Value canary) {
   namespace resources = kube::resources;
   std::vector<std::string> problems;
   base::Result<std::unique_ptr<workload::Kind>> kind = workload::kind_of(spec_.target_kind);
@@ -73,14 +89,15 @@ base::Task<std::vector<std::string>> Actor::equip() {
   if (shared_.configs.enabled()) needed.insert(needed.end(), {resources::configmaps, resources::secrets});
   if (const std::optional<kube::Resource> scaler = workload::scaler_resource(spec_))
     needed.push_back(*scaler);
-  for (const kube::Resource& resource : needed) co_await shared_.world.follow(resource);
+  for (const kube::Resource& resource : needed) co_await follow(resource, canary);
   router_ = nullptr;
   for (const std::unique_ptr<routing::Router>& router : routers_) {
     bool offered = true;
     for (const kube::Resource& resource : router->kinds()) {
       const bool is_its_own = resource == router->kinds().front();
-      const World::Need need = is_its_own ? World::Need::required : World::Need::useful;
-      const bool found = co_await shared_.world.follow(resource, need);
+      base::Task<bool> following =
+          is_its_own ? follow(resource, canary) : shared_.world.follow(resource, World::Need::useful);
+      const bool found = co_await std::move(following);
       offered = offered && (found || !is_its_own);
     }
     if (!offered) continue;
@@ -126,7 +143,7 @@ base::Task<void> Actor::turn(World::Value found) {
   const base::Result<canary::Status> status = canary::read_status(*found);
   if (!status) read.problems.push_back(status.error().message);
   if (!conflict_.empty()) read.problems.push_back(conflict_);
-  std::vector<std::string> unsupported = co_await equip();
+  std::vector<std::string> unsupported = co_await equip(found);
   std::ranges::move(unsupported, std::back_inserter(read.problems));
   if (!spec_.suspend && read.problems.empty()) {
     const bool kept = co_await ensure_finalizer(found);

@@ -35,7 +35,9 @@ class Actor {
   base::Task<void> write_off();
   /// Chooses router and kind of target by the spec, and follows what they look at; what is wrong with the
   /// choice.
-  base::Task<std::vector<std::string>> equip();
+  base::Task<std::vector<std::string>> equip(World::Value canary);
+  /// As World::follow() of what is required; a right that is missing is told before it is waited for.
+  base::Task<bool> follow(kube::Resource resource, World::Value canary);
 
   Shared& shared_;
   kube::ObjectRef ref_;
@@ -45,7 +47,8 @@ class Actor {
   canary::Memory memory_;
   std::optional<base::MonoTime> wake_;
   canary::Spec spec_;
-  std::set<std::string> configs_;  ///< "configmaps/name" of what the target uses
+  std::set<std::string> configs_;   ///< "configmaps/name" of what the target uses
+  std::set<std::string> refusals_;  ///< kinds that are known to be refused
   std::string conflict_;
   std::string provider_;  ///< that routers_ are for
   std::vector<std::unique_ptr<routing::Router>> routers_;

@@ -38,10 +38,11 @@ class Stage final : private Analyst, private Caller, private Announcer, private 
   ~Stage() override {
     tasks_.cancel();
     cluster.world.run(tasks_.join());
-    EXPECT_THAT(api_.refused, ::testing::IsEmpty());
+    EXPECT_THAT(api.refused, ::testing::IsEmpty());
   }
 
   local::testing::Cluster cluster;
+  kube::testing::AuthorizedApi api{*cluster.api, kube::testing::Rights(SERIN_CONTROLLER_ROLE)};
   std::vector<std::string> texts;  ///< of the canary's events
   std::vector<std::string> notes;  ///< in the log
   std::function<void(const std::string& text)> on_event = [](const std::string&) {};
@@ -108,8 +109,7 @@ spec:
 
   base::Executor executor_ = cluster.world.context.get_executor();
   base::Random random_{7};
-  kube::testing::AuthorizedApi api_{*cluster.api, kube::testing::Rights(SERIN_CONTROLLER_ROLE)};
-  World world_{api_, cluster.world.clock, random_, base::Logger(), executor_, ""};
+  World world_{api, cluster.world.clock, random_, base::Logger(), executor_, ""};
   ConfigTracker configs_;
   Shared shared_{world_, configs_, *this, *this, *this, *this, cluster.world.clock, {}, "linkerd", 3s};
   Controller controller_{shared_, {}, base::Logger(), executor_};

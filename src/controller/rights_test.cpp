@@ -1,11 +1,15 @@
-/// What deploy/controller/role.yaml must give where no other test's controller goes.
-#include <gtest/gtest.h>
+/// What deploy/controller/role.yaml must give where no other test's controller goes, and what happens
+/// without.
+#include <gmock/gmock.h>
 
-#include "kube/authorized_api_for_tests.h"
+#include "controller/controller_for_tests.h"
 #include "routing/router.h"
 
 namespace serin::controller {
 namespace {
+
+using ::testing::ElementsAre;
+using ::testing::StartsWith;
 
 TEST(Rights, CoverTheKindsOfEveryProvider) {
   const kube::testing::Rights rights(SERIN_CONTROLLER_ROLE);
@@ -26,6 +30,36 @@ TEST(Rights, CoverTheKindsOfEveryProvider) {
       }
     }
   }
+}
+
+TEST(Rights, AMissingOneIsToldOnceAndWaitedFor) {
+  testing::Stage stage;
+  stage.api.withdrawn = {"list secrets", "list trafficsplits.split.smi-spec.io"};
+  stage.create(kube::resources::deployments, R"(
+metadata: {name: podinfo}
+spec:
+  selector: {matchLabels: {app: podinfo}}
+  template:
+    metadata: {labels: {app: podinfo}}
+    spec: {containers: [{name: podinfod, image: "podinfo:6.0.0"}]}
+)");
+  stage.create(kube::resources::canaries, R"(
+metadata: {name: podinfo}
+spec:
+  targetRef: {apiVersion: apps/v1, kind: Deployment, name: podinfo}
+  service: {port: 9898}
+  analysis: {interval: 10s, threshold: 3, maxWeight: 60, stepWeight: 20}
+)");
+  stage.cluster.settle(std::chrono::minutes(2));
+  EXPECT_THAT(stage.texts, ElementsAre(StartsWith("podinfo.default waits for the right to watch secrets: ")));
+  EXPECT_TRUE(stage.get(kube::resources::deployments, "podinfo-primary").is_null());
+  stage.texts.clear();
+  stage.api.withdrawn.erase("list secrets");
+  stage.cluster.settle(std::chrono::minutes(2));
+  EXPECT_THAT(stage.texts, ElementsAre(StartsWith("podinfo.default waits for the right to watch "
+                                                  "trafficsplits.split.smi-spec.io: ")));
+  stage.api.withdrawn.clear();
+  EXPECT_TRUE(stage.reaches("Initialized"));
 }
 
 }  // namespace

@@ -78,8 +78,10 @@ class Process {
     const base::Result<kube::List> canaries =
         co_await api_.list(kube::resources::canaries, options_.ns, {.limit = 1});
     if (!canaries) {
-      co_return fatal("Canary CRD is not registered " + canaries.error().message +
-                      " (kubectl apply -f deploy/crds)");
+      const bool forbidden = canaries.error().code == base::Errc::forbidden;
+      co_return fatal(forbidden ? "no right to list Canaries: " + canaries.error().message
+                                : "Canary CRD is not registered " + canaries.error().message +
+                                      " (kubectl apply -f deploy/crds)");
     }
     const base::Result<void> online = co_await analysis_.check_server();
     if (online) {

@@ -87,6 +87,12 @@ base::Task<bool> World::follow(kube::Resource resource, Need need) {
   co_return kind->cache->synced();
 }
 
+std::string World::refusal(const kube::Resource& resource) const {
+  const Kind* kind = kind_of(resource);
+  const bool refused = kind && !kind->cache->synced() && kind->cache->status().forbidden;
+  return refused ? kind->cache->status().problem : "";
+}
+
 const World::Kind* World::kind_of(const kube::Resource& resource) const {
   const auto it = kinds_.find(resource.path(""));
   return it == kinds_.end() ? nullptr : &it->second;

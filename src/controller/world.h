@@ -40,6 +40,9 @@ class World {
   /// cannot be listed for any other reason, such as missing rights.
   enum class Need { required, useful };
   base::Task<bool> follow(kube::Resource resource, Need need = Need::required);
+  /// Why a kind that is followed has not been listed: a right that is missing. Empty: it has, or another
+  /// reason.
+  [[nodiscard]] std::string refusal(const kube::Resource& resource) const;
   void listen(Listener listener) { listener_ = std::move(listener); }
 
   /// The object as we know it, or null.

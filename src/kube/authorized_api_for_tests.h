@@ -46,13 +46,13 @@ class Rights {
   std::vector<Json> rules_;
 };
 
-/// The API as an account with these rights has it (Kubernetes' RBAC). What was refused is kept in `refused`,
-/// as "patch services".
+/// The API as an account with these rights has it (Kubernetes' RBAC).
 class AuthorizedApi final : public Api {
  public:
   AuthorizedApi(Api& api, Rights rights) : api_(api), rights_(std::move(rights)) {}
 
-  std::set<std::string> refused;
+  std::set<std::string> refused;    ///< what was asked for without a right, as "patch services"
+  std::set<std::string> withdrawn;  ///< rights that it shall not have for a while
 
   base::Task<base::Result<Json>> get(Resource r, std::string ns, std::string name) override {
     return may("get", r) ? api_.get(r, ns, name) : refuse<Json>();
@@ -86,8 +86,11 @@ class AuthorizedApi final : public Api {
 
  private:
   bool may(std::string_view verb, const Resource& resource, std::string_view sub = {}) {
+    const std::string request =
+        fmt::format("{} {}{}{}", verb, resource.group_resource(), sub.empty() ? "" : "/", sub);
+    if (withdrawn.contains(request)) return false;
     if (rights_.allow(verb, resource, sub)) return true;
-    refused.insert(fmt::format("{} {}{}{}", verb, resource.group_resource(), sub.empty() ? "" : "/", sub));
+    refused.insert(request);
     return false;
   }
   template <class Value>

@@ -99,6 +99,7 @@ Task<Result<void>> Cache::follow() {
   if (!status_.problem.empty()) log_.info(fmt::format("watching {} again", resource_.group_resource()));
   status_.problem.clear();
   status_.api_missing = false;
+  status_.forbidden = false;
   bool heard = false;
   while (true) {
     auto event = co_await (*watch)->next();
@@ -119,6 +120,7 @@ Duration Cache::pause_after(const base::Error& error) {
   const bool is_news = status_.problem.empty();
   status_.problem = error.message;
   status_.api_missing = error.code == Errc::not_found;
+  status_.forbidden = error.code == Errc::forbidden;
   if (error.code == Errc::gone) {
     if (is_news) log_.debug(fmt::format("listing {} again: {}", resource_.group_resource(), error.message));
   } else if (is_news) {

@@ -25,6 +25,7 @@ struct CacheOptions {
 struct CacheStatus {
   bool synced = false;       ///< everything has been listed once
   bool api_missing = false;  ///< the server does not know this kind: its CRD is not installed
+  bool forbidden = false;    ///< this account has no right to list or watch it
   std::string problem;       ///< why the view may be outdated right now; empty: it is followed
 };
 
