@@ -34,10 +34,16 @@ Plan<bool> Turn::Machine::obey() {
   co_return true;
 }
 
-/// Says what came of the command, who gave it and why, and takes it off the Canary.
+/// What follows carries the command out; the step's record tells so, who gave it and why.
+void Turn::Machine::obey_with_next_step(std::string text) {
+  obeying = event(text + in.command.by, phase());
+}
+
+/// Says why nothing comes of the command, and takes it off the Canary.
 Plan<> Turn::Machine::obeyed(std::string text) {
   co_await normal(text + in.command.by, phase());
   co_await ask(ClearCommand{});
+  wake_at(now);
 }
 
 /// Cleared last: whoever takes over after a crash goes on with it.
@@ -63,7 +69,7 @@ Plan<> Turn::Machine::obey_restart() {
     co_await obeyed(fmt::format("Nothing to restart for {}", spec().dotted()));
     co_return;
   }
-  co_await obeyed(fmt::format("Restarting {} asked for", spec().dotted()));
+  obey_with_next_step(fmt::format("Restarting {} asked for", spec().dotted()));
   if (failed) {
     co_await start();
   } else {

@@ -86,9 +86,12 @@ std::optional<Command::Verb> parse_verb(std::string_view name) {
 // --- words
 
 Plan<bool> Turn::Machine::save(Status next, std::vector<Message> messages) {
+  if (obeying) messages.insert(messages.begin(), *obeying);
   const Done saved = co_await ask(SaveStatus{next, std::move(messages)});
   if (saved) {
     in.status = std::move(next);
+    // Cleared last: whoever takes over after a crash finds the command, or what has come of it.
+    if (std::exchange(obeying, std::nullopt)) co_await ask(ClearCommand{});
     co_return true;
   }
   // A conflict means that the Canary has changed: the next turn decides again on what it says then.

@@ -20,6 +20,7 @@ class Turn::Machine {
   Input in;
   std::vector<std::string> adjustments;  ///< what the provider cannot do of the spec
   bool approved = false;                 ///< gates count as open in this turn: somebody has said so
+  std::optional<Message> obeying;        ///< what is told of the command that the next save() carries out
   base::MonoTime now;
   std::optional<base::MonoTime> wake;
   Plan<> root;
@@ -97,6 +98,7 @@ class Turn::Machine {
   Plan<bool> primary_serves();
   // --- commands.cpp
   Plan<bool> obey();
+  void obey_with_next_step(std::string text);
   Plan<> obeyed(std::string text);
   Plan<> obey_rollback();
   Plan<> obey_restart();
@@ -112,6 +114,7 @@ class Turn::Machine {
   Plan<> restart();
   void forget_run();
   Plan<> cancel();
+  Plan<bool> leave_stranded(std::string why);
   Plan<bool> workloads_ready();
   Plan<bool> judged_good();
   Plan<bool> wants_rollback();
@@ -132,6 +135,7 @@ class Turn::Machine {
   Plan<> promoting();
   Plan<bool> promoted_copy();
   Plan<bool> canary_serves_for_primary();
+  [[nodiscard]] int weight_left() const;
   Plan<> step_back();
   Plan<> finalising();
   [[nodiscard]] std::vector<Message> success() const;

@@ -490,6 +490,49 @@ TEST(Machine, ACanaryThatLosesItsPodsLosesItsTrafficAtOnce) {
   EXPECT_EQ(world.status.phase, Phase::succeeded);
 }
 
+// Scenario 41: somebody turns the canary off in its run, and the primary at rest.
+TEST(Machine, ACanaryScaledToZeroInItsRunLosesItsTrafficFirst) {
+  ModelWorld world = initialized();
+  bool off = false;
+  std::vector<std::string> order;
+  world.check = [&] {
+    if (world.status.canary_weight == 40 && !std::exchange(off, true))
+      world.target.wanted = world.target.ready = 0;
+    return std::string();
+  };
+  world.before = [&](const Action& action) {
+    if (!off || order.size() == 2) return;
+    if (std::holds_alternative<SetRoutes>(action)) order.push_back("route");
+    if (std::holds_alternative<ScaleTarget>(action)) order.push_back("scale");
+  };
+  world.push("B");
+  world.settle();
+  EXPECT_THAT(order, ElementsAre("route", "scale"));
+  EXPECT_TRUE(world.saw("it is scaled to zero: no ready pods, routing all traffic to primary"));
+  EXPECT_EQ(world.status.phase, Phase::succeeded) << "the run starts over and ends well";
+  EXPECT_EQ(world.primary.revision, "B");
+}
+
+TEST(Machine, APrimaryThatIsTurnedOffAtRestIsLeftAlone) {
+  ModelWorld world = initialized();
+  world.primary.wanted = world.primary.ready = 0;
+  int writes = 0;
+  world.before = [&](const Action& action) {
+    writes += std::holds_alternative<SetRoutes>(action) || std::holds_alternative<ScaleTarget>(action) ||
+              std::holds_alternative<SaveStatus>(action) || std::holds_alternative<GrowPrimary>(action);
+  };
+  world.settle(10min);
+  EXPECT_EQ(world.primary.wanted, 0);
+  world.primary.wanted = 2;
+  world.settle(10min);
+  EXPECT_EQ(writes, 0);
+  EXPECT_THAT(world.events, IsEmpty());
+  world.before = nullptr;
+  world.push("B");
+  world.settle();
+  EXPECT_EQ(world.primary.revision, "B");
+}
+
 TEST(Machine, ChecksWithoutDataAreExcusedForAsLongAsTheSettingSays) {
   ModelWorld world = initialized();
   world.settings.unknown_grace = 35s;
@@ -549,179 +592,6 @@ TEST(Machine, CookiesAreStoredBeforeAnyRouteNamesThem) {
   EXPECT_EQ(cookies[1], cookies[0]);
   EXPECT_EQ(cookies[3], "");
   EXPECT_EQ(world.status.affinity.previous, cookies[0]);
-}
-
-/// What people were told of steps taken, without what they are told while something is waited for or asked.
-std::vector<std::string> announced(const ModelWorld& world) {
-  std::vector<std::string> told = world.alerts;
-  std::ranges::copy(world.texts(), std::back_inserter(told));
-  std::erase_if(told, [](const std::string& text) {
-    return std::ranges::any_of(
-        std::array{"Starting canary analysis", "check gate passed", "test passed", "Routes of"},
-        [&](const char* part) { return text.contains(part); });
-  });
-  std::ranges::sort(told);
-  return told;
-}
-
-/// Plays a story with the controller killed after its n-th action, for every n, and wants the same end, and
-/// everything told once (scenario 60).
-template <class Story, class Check>
-void survives_a_crash_anywhere(Story story, Check check) {
-  ModelWorld calm = story(-1);
-  check(calm);
-  ASSERT_GT(calm.actions, 10);
-  for (int n = 0; n < calm.actions; ++n) {
-    SCOPED_TRACE(testing::Message() << "killed after action " << n);
-    ModelWorld world = story(n);
-    check(world);
-    EXPECT_THAT(world.violations, IsEmpty());
-    EXPECT_EQ(announced(world), announced(calm));
-  }
-}
-
-// A hook may be called again if the controller dies before its answer is recorded, but never not at all.
-TEST(Crash, PostRolloutHooksAreCalled) {
-  for (const bool bad : {false, true}) {
-    survives_a_crash_anywhere(
-        [bad](int crash_at) {
-          Spec spec = gated(HookType::post_rollout);
-          ModelWorld world = initialized(spec);
-          world.crash_at = crash_at;
-          int calls = 0;
-          world.before = [&calls](const Action& action) {
-            const auto* call = std::get_if<CallHook>(&action);
-            if (call && call->hook.name == "gate") ++calls;
-          };
-          if (bad) world.check = [] { return "Halt"; };
-          world.push("B");
-          world.settle();
-          world.before = nullptr;
-          EXPECT_GE(calls, 1);
-          EXPECT_LE(calls, crash_at < 0 ? 1 : 2);
-          EXPECT_TRUE(world.saw("Post-rollout check gate passed"));
-          return world;
-        },
-        [bad](const ModelWorld& world) {
-          EXPECT_EQ(world.status.phase, bad ? Phase::failed : Phase::succeeded);
-          EXPECT_FALSE(world.status.outcome_pending);
-        });
-  }
-}
-
-TEST(Crash, BlueGreenEndsTheSame) {
-  survives_a_crash_anywhere(
-      [](int crash_at) {
-        ModelWorld world = initialized(iterated(2));
-        world.crash_at = crash_at;
-        world.push("B");
-        world.settle();
-        return world;
-      },
-      [](const ModelWorld& world) {
-        EXPECT_EQ(world.status.phase, Phase::succeeded);
-        EXPECT_EQ(world.primary.revision, "B");
-        EXPECT_EQ(world.routes, (Routes{100, 0}));
-        EXPECT_EQ(world.target.wanted, 0);
-      });
-}
-
-// Scenarios 5 and 6, probe 7.
-TEST(Crash, APromotionEndsTheSame) {
-  survives_a_crash_anywhere(
-      [](int crash_at) {
-        ModelWorld world = initialized();
-        world.crash_at = crash_at;
-        int copies = 0;
-        world.before = [&copies, id = std::string(), &world](const Action& action) mutable {
-          const auto* copy = std::get_if<Promote>(&action);
-          if (copy && copy->id != world.primary.id) ++copies;
-        };
-        world.push("B");
-        world.settle();
-        world.before = nullptr;
-        EXPECT_EQ(copies, 1) << "the primary was rolled more than once";
-        return world;
-      },
-      [](const ModelWorld& world) {
-        EXPECT_EQ(world.status.phase, Phase::succeeded);
-        EXPECT_EQ(world.status.last_promoted, "B");
-        EXPECT_EQ(world.primary.revision, "B");
-        EXPECT_EQ(world.target.wanted, 0);
-        EXPECT_EQ(world.routes, (Routes{100, 0}));
-      });
-}
-
-TEST(Crash, ARollbackEndsTheSame) {
-  survives_a_crash_anywhere(
-      [](int crash_at) {
-        ModelWorld world = initialized();
-        world.crash_at = crash_at;
-        world.check = [] { return "Halt"; };
-        world.push("B");
-        world.settle();
-        return world;
-      },
-      [](const ModelWorld& world) {
-        EXPECT_EQ(world.status.phase, Phase::failed);
-        EXPECT_EQ(world.status.last_applied, "B");
-        EXPECT_EQ(world.primary.revision, "A");
-        EXPECT_EQ(world.target.wanted, 0);
-        EXPECT_EQ(world.routes, (Routes{100, 0}));
-      });
-}
-
-TEST(Crash, ABootstrapEndsTheSame) {
-  survives_a_crash_anywhere(
-      [](int crash_at) {
-        ModelWorld world(podinfo());
-        world.crash_at = crash_at;
-        world.settle();
-        return world;
-      },
-      [](const ModelWorld& world) {
-        EXPECT_EQ(world.status.phase, Phase::initialized);
-        EXPECT_EQ(world.status.last_promoted, "A");
-        EXPECT_EQ(world.primary.revision, "A");
-        EXPECT_EQ(world.target.wanted, 0);
-      });
-}
-
-// Probe 8: killed on the way of a promotion whose primary is broken.
-TEST(Crash, AFailedPromotionEndsTheSame) {
-  survives_a_crash_anywhere(
-      [](int crash_at) {
-        ModelWorld world = initialized();
-        world.crash_at = crash_at;
-        world.push("broken-as-primary-B");
-        world.settle();
-        return world;
-      },
-      [](const ModelWorld& world) {
-        EXPECT_EQ(world.status.phase, Phase::failed);
-        EXPECT_EQ(world.primary.revision, "A");
-        EXPECT_EQ(world.primary.ready, 2);
-        EXPECT_EQ(world.routes, (Routes{100, 0}));
-      });
-}
-
-TEST(Crash, ADeletionEndsTheSame) {
-  survives_a_crash_anywhere(
-      [](int crash_at) {
-        ModelWorld world = initialized();
-        world.push("B");
-        world.settle(15s);
-        world.crash_at = world.actions + crash_at;
-        const int start = world.actions;
-        world.deleting = true;
-        world.settle();
-        world.actions -= start - 12;  // the story counts its own actions, and some must remain
-        return world;
-      },
-      [](const ModelWorld& world) {
-        EXPECT_TRUE(world.gone);
-        EXPECT_EQ(world.target.ready, 2);
-      });
 }
 
 }  // namespace

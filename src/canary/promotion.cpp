@@ -92,9 +92,8 @@ Plan<> Turn::Machine::promoting() {
     co_await report(scaler.error().message);
     co_return;
   }
-  const bool divided = in.seen.routes && in.seen.routes->canary > 0;
-  const bool by_weight = spec().strategy() != Strategy::ab_testing && !spec().skip_analysis;
-  if (spec().step_weight_promotion > 0 && divided && by_weight) {
+  const bool by_weight = spec().strategy() != Strategy::ab_testing && !spec().skip_analysis && !is_new();
+  if (spec().step_weight_promotion > 0 && by_weight && weight_left() > 0) {
     co_await step_back();
     co_return;
   }
@@ -126,14 +125,19 @@ Plan<bool> Turn::Machine::canary_serves_for_primary() {
                                  phase())});
 }
 
+/// The canary's weight while it is taken back. The record counts: a route that is ahead of it (a crash
+/// between the two writes) is a step that nobody has been told of.
+int Turn::Machine::weight_left() const {
+  return std::max(status().canary_weight, in.seen.routes ? in.seen.routes->canary : 0);
+}
+
 /// One step of stepWeightPromotion: an interval each (spec 01 §7.1).
 Plan<> Turn::Machine::step_back() {
   if (in.memory.judged && now < *in.memory.judged + spec().interval) {
     wake_at(*in.memory.judged + spec().interval);
     co_return;
   }
-  const Routes routes = in.seen.routes.value_or(Routes{});
-  const int canary = std::max(0, routes.canary - spec().step_weight_promotion);
+  const int canary = std::max(0, weight_left() - spec().step_weight_promotion);
   const bool routed = co_await route({100 - canary, canary});
   if (!routed) co_return;
   in.memory.judged = now;

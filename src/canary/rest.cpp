@@ -101,17 +101,13 @@ Plan<> Turn::Machine::start() {
     co_return;
   }
   // Recorded together with what it starts: a crash from here on is taken up by analyse().
-  const bool is_approved = approved && in.command.verb == Command::Verb::approve;
-  std::vector<Message> messages;
-  if (is_approved)
-    messages.push_back(event(fmt::format("Approved {}{}", spec().dotted(), in.command.by), phase()));
-  messages.push_back(
-      event(fmt::format("New revision detected! Scaling up {}", spec().target_dotted()), Phase::progressing));
-  messages.push_back(
-      Alert{Alert::Severity::info, "New revision detected, progressing canary analysis.", true});
-  const bool saved = co_await save(sync(Phase::progressing), std::move(messages));
+  if (approved && in.command.verb == Command::Verb::approve)
+    obey_with_next_step(fmt::format("Approved {}", spec().dotted()));
+  const bool saved = co_await save(
+      sync(Phase::progressing),
+      {event(fmt::format("New revision detected! Scaling up {}", spec().target_dotted()), Phase::progressing),
+       Alert{Alert::Severity::info, "New revision detected, progressing canary analysis.", true}});
   if (!saved) co_return;
-  if (is_approved) co_await ask(ClearCommand{});
   forget_run();
   const Done scaled = co_await ask(ScaleTarget{ScaleTarget::To::from_zero});
   if (!scaled) co_await report(scaled.error().message);

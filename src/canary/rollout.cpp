@@ -18,6 +18,8 @@ Plan<> Turn::Machine::analyse() {
     }
   }
   if (in.seen.target.replicas == 0) {
+    const bool routed = co_await leave_stranded(canary_not_ready({false, false, "it is scaled to zero"}));
+    if (!routed) co_return;
     const Done scaled = co_await ask(ScaleTarget{ScaleTarget::To::from_zero});
     if (!scaled) co_await report(scaled.error().message);
     co_return;
@@ -25,7 +27,7 @@ Plan<> Turn::Machine::analyse() {
   const bool ready = co_await workloads_ready();
   if (!ready) co_return;
   const bool wanted_now = approved && in.command.verb == Command::Verb::promote;
-  if (wanted_now) co_await obeyed(fmt::format("Promoting {} asked for", spec().dotted()));
+  if (wanted_now) obey_with_next_step(fmt::format("Promoting {} asked for", spec().dotted()));
   if (spec().skip_analysis || wanted_now) {
     co_await promote();
     co_return;
@@ -38,7 +40,7 @@ Plan<> Turn::Machine::analyse() {
   if (!as_recorded) co_return;
   if (in.command.paused) co_return;
   if (approved) {
-    co_await obeyed(fmt::format("Approved {}", spec().dotted()));
+    obey_with_next_step(fmt::format("Approved {}", spec().dotted()));
     co_await step();
     co_return;
   }
@@ -130,6 +132,21 @@ Plan<> Turn::Machine::cancel() {
   if (saved) forget_run();
 }
 
+/// Traffic leaves a target whose pods are gone; the run starts over when they are back. False: it could not.
+Plan<bool> Turn::Machine::leave_stranded(std::string why) {
+  const bool has_traffic = in.seen.routes && in.seen.routes->canary > 0;
+  const bool stranded = in.seen.target.ready == 0 || in.seen.target.replicas == 0;
+  if (!stranded || !has_traffic || in.seen.primary.ready == 0) co_return true;
+  const bool routed = co_await route({100, 0});
+  if (!routed) co_return false;
+  Status next = status();
+  next.canary_weight = 0;
+  next.iterations = 0;
+  in.memory.judged.reset();
+  co_return co_await save(
+      next, {alarm(fmt::format("{}: no ready pods, routing all traffic to primary", why), phase())});
+}
+
 Plan<bool> Turn::Machine::workloads_ready() {
   // A primary that is broken for good does not keep out the revision that may mend it.
   const Readiness stable = check_primary();
@@ -140,19 +157,8 @@ Plan<bool> Turn::Machine::workloads_ready() {
   const Readiness fresh = check_canary();
   if (fresh.ready) co_return true;
   const std::string text = canary_not_ready(fresh);
-  const bool stranded = in.seen.target.ready == 0 && in.seen.routes && in.seen.routes->canary > 0;
-  if (stranded && in.seen.primary.ready > 0) {
-    // Its pods are gone with traffic on the way to them: the run starts over when they are back.
-    const bool routed = co_await route({100, 0});
-    if (!routed) co_return false;
-    Status next = status();
-    next.canary_weight = 0;
-    next.iterations = 0;
-    const bool saved = co_await save(
-        next, {alarm(fmt::format("{}: no ready pods, routing all traffic to primary", text), phase())});
-    if (!saved) co_return false;
-    in.memory.judged.reset();
-  }
+  const bool routed = co_await leave_stranded(text);
+  if (!routed) co_return false;
   const bool hopeless = co_await wait_for(in.memory.canary, fresh, text);
   if (hopeless) co_await rollback(fmt::format("progress deadline exceeded {}", text));
   co_return false;
