@@ -8,22 +8,15 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <fstream>
-#include <sstream>
 
-#include "base/yaml.h"
-#include "kube/rest_api.h"
-#include "local/metrics/child.h"
-#include "tests/kubernetes/account.h"
+#include "tests/kubernetes/rig.h"
 #include "tests/kubernetes/scenarios.h"
-#include "tests/kubernetes/server.h"
 
 namespace serin::kubernetes_test {
 namespace {
 
 namespace asio = boost::asio;
 namespace resources = kube::resources;
-using base::fail;
 using base::Json;
 using base::Result;
 using base::Task;
@@ -42,145 +35,34 @@ struct Report {
   std::vector<std::string> forbidden;      ///< of the controller's requests, from first to last
 };
 
-/// Where everything is, from the build and the environment.
-struct Setting {
-  std::filesystem::path serin = SERIN_BINARY;
-  std::filesystem::path source = SERIN_SOURCE_DIR;
-  std::filesystem::path folder;  ///< for logs and data
-};
-
-/// Returns when the API server answers for this kind: a moment after its CRD was accepted.
-Task<Result<void>> wait_served(kube::Api* api, base::Clock* clock, Json crd) {
-  const Json& spec = crd["spec"];
-  const kube::Resource kind{.group = spec["group"].str(),
-                            .version = spec["versions"].at(0)["name"].str(),
-                            .plural = spec.get("names", "plural").str(),
-                            .kind = spec.get("names", "kind").str()};
-  for (const base::MonoTime deadline = clock->now() + 30s;;) {
-    const Result<kube::List> list = co_await api->list(kind, "", {.limit = 1});
-    if (list) co_return Result<void>{};
-    if (clock->now() > deadline) co_return fail(list.error().within(kind.kind));
-    co_await clock->sleep_for(50ms);
-  }
-}
-
-Task<Result<void>> apply_crds(kube::Api* api, base::Clock* clock, std::filesystem::path folder) {
-  std::vector<Json> crds;
-  for (const auto& file : std::filesystem::recursive_directory_iterator(folder)) {
-    if (file.path().extension() != ".yaml") continue;
-    const Result<Objects> objects = read_objects(file.path());
-    if (!objects) co_return fail(objects.error());
-    for (const auto& [name, crd] : *objects) crds.push_back(crd);
-  }
-  for (const Json& crd : crds) {
-    const Result<Json> made = co_await api->create(resources::crds, "", crd, {});
-    if (!made) co_return fail(made.error().within(kube::name_of(crd)));
-  }
-  for (const Json& crd : crds) {
-    Result<void> served = co_await wait_served(api, clock, crd);
-    if (!served) co_return served;
-  }
-  co_return Result<void>{};
-}
-
 /// One performance, from the first process to the last.
 class Performance {
  public:
-  Performance(Setting setting, asio::io_context& context)
-      : setting_(std::move(setting)),
-        executor_(context.get_executor()),
-        random_(base::Random::from_system()),
-        server_(make_server({setting_.folder, executor_, clock_, random_})),
-        receiver_(clock_, executor_),
-        spawner_(local::make_spawner(executor_)),
-        services_(executor_) {}
+  Performance(Setting setting, base::Executor executor)
+      : executor_(executor), rig_(std::move(setting), executor) {}
 
   Task<void> run(Report* report) {
-    const Result<void> ready = co_await prepare();
+    const Result<void> ready = co_await rig_.start();
     if (!ready) {
       report->trouble = ready.error().message;
     } else {
       co_await play(report);
       co_await stay_idle(report);
       report->undeletable = co_await delete_canaries();
-      report->forbidden = server_->forbidden();
+      report->forbidden = rig_.server().forbidden();
     }
-    co_await server_->stop();
-    services_.cancel();
-    co_await services_.join();
+    co_await rig_.stop();
   }
 
  private:
-  Task<Result<void>> prepare() {
-    Result<void> done = co_await server_->start();
-    if (!done) co_return done;
-    done = co_await apply_crds(&server_->api(), &clock_, setting_.source / "deploy/crds");
-    if (!done) co_return done;
-    done = start_services();
-    if (!done) co_return done;
-    done = co_await node_->join_cluster();
-    if (!done) co_return done;
-    std::filesystem::path kubeconfig = server_->kubeconfig();
-    if (server_->has_roles()) {
-      Result<std::filesystem::path> account =
-          co_await install_account(&server_->api(), setting_.source / "deploy/controller", kubeconfig);
-      if (!account) co_return fail(account.error());
-      kubeconfig = std::move(*account);
-    } else {
-      Json ns = Json::object({{"metadata", Json::object({{"name", "flagger-system"}})}});
-      const Result<Json> made = co_await server_->api().create(resources::namespaces, "", std::move(ns), {});
-      if (!made) co_return fail(made.error());
-    }
-    co_return start_controller(kubeconfig);
-  }
-
-  Result<void> start_services() {
-    auto metrics = http::make_server(
-        executor_, {},
-        [this](http::Request request, http::Responder& responder) {
-          return metrics_.serve(std::move(request), responder);
-        },
-        base::Logger());
-    auto hooks = http::make_server(
-        executor_, {},
-        [this](http::Request request, http::Responder& responder) {
-          return receiver_.serve(std::move(request), responder);
-        },
-        base::Logger());
-    if (!metrics) return fail(metrics.error());
-    if (!hooks) return fail(hooks.error());
-    metrics_server_ = std::move(*metrics);
-    hook_server_ = std::move(*hooks);
-    node_ = std::make_unique<NodeStandIn>(server_->api(), clock_, random_, executor_);
-    services_.spawn(metrics_server_->run());
-    services_.spawn(hook_server_->run());
-    services_.spawn(node_->run());
-    return {};
-  }
-
-  Result<void> start_controller(const std::filesystem::path& kubeconfig) {
-    const auto port = free_ports(1);
-    if (!port) return fail(port.error());
-    auto child = spawner_->spawn(
-        {setting_.serin.string(), "controller", "-kubeconfig", kubeconfig.string(), "-mesh-provider=linkerd",
-         "-enable-leader-election", "-leader-election-namespace=flagger-system",
-         fmt::format("-metrics-server=http://127.0.0.1:{}", metrics_server_->port()),
-         fmt::format("-event-webhook=http://127.0.0.1:{}/events", hook_server_->port()), "-port",
-         std::to_string(port->front())},
-        setting_.folder / "controller.log");
-    if (!child) return fail(child.error());
-    controller_ = std::move(*child);
-    return {};
-  }
-
   Task<void> play(Report* report) {
-    const Theatre theatre{.api = server_->api(),
-                          .clock = clock_,
-                          .metrics = metrics_,
-                          .receiver = receiver_,
-                          .webhooks = fmt::format("127.0.0.1:{}", hook_server_->port()),
-                          .prometheus = fmt::format("http://127.0.0.1:{}", metrics_server_->port()),
-                          .files = setting_.source / "tests/kubernetes"};
+    const Theatre theatre{.api = rig_.api(),
+                          .clock = rig_.clock(),
+                          .metrics = rig_.metrics(),
+                          .receiver = rig_.receiver(),
+                          .webhooks = rig_.webhooks(),
+                          .prometheus = rig_.prometheus(),
+                          .files = rig_.setting().source / "tests/kubernetes"};
     std::vector<std::unique_ptr<Stage>> stages;
     base::TaskGroup plays(executor_);
     for (const Scenario& scenario : scenarios()) {
@@ -196,17 +78,17 @@ class Performance {
 
   /// Every scenario ends by itself: each of its steps has a deadline.
   Task<void> wait_for(base::TaskGroup* plays) {
-    while (plays->running() > 0) co_await clock_.sleep_for(100ms);
+    while (plays->running() > 0) co_await rig_.clock().sleep_for(100ms);
     co_await plays->join();
   }
 
   /// One analysis interval and more in which nothing happens.
   Task<void> stay_idle(Report* report) {
-    co_await clock_.sleep_for(2s);
-    const std::map<std::string, std::uint64_t> before = server_->requests();
-    co_await clock_.sleep_for(11s);
+    co_await rig_.clock().sleep_for(2s);
+    const std::map<std::string, std::uint64_t> before = rig_.server().requests();
+    co_await rig_.clock().sleep_for(11s);
     for (const auto& [request, count] : before) report->requests += count;
-    for (const auto& [request, count] : server_->requests()) {
+    for (const auto& [request, count] : rig_.server().requests()) {
       const auto asked = before.find(request);
       if (asked == before.end() || count > asked->second) report->idle_requests.push_back(request);
     }
@@ -214,35 +96,24 @@ class Performance {
 
   /// Returns those that are still there after a while.
   Task<std::vector<std::string>> delete_canaries() {
-    const Result<kube::List> all = co_await server_->api().list(resources::canaries, "", {});
+    const Result<kube::List> all = co_await rig_.api().list(resources::canaries, "", {});
     if (!all) co_return std::vector{all.error().message};
     for (const Json& canary : all->items)
-      co_await server_->api().remove(resources::canaries, kube::namespace_of(canary), kube::name_of(canary),
-                                     {});
+      co_await rig_.api().remove(resources::canaries, kube::namespace_of(canary), kube::name_of(canary), {});
     std::vector<std::string> left;
-    const base::MonoTime deadline = clock_.now() + 60s;
+    const base::MonoTime deadline = rig_.clock().now() + 60s;
     do {
-      co_await clock_.sleep_for(100ms);
-      const Result<kube::List> now = co_await server_->api().list(resources::canaries, "", {});
+      co_await rig_.clock().sleep_for(100ms);
+      const Result<kube::List> now = co_await rig_.api().list(resources::canaries, "", {});
       if (!now) continue;
       left.clear();
       for (const Json& canary : now->items) left.push_back(kube::ref_of(canary).dotted());
-    } while (!left.empty() && clock_.now() < deadline);
+    } while (!left.empty() && rig_.clock().now() < deadline);
     co_return left;
   }
 
-  Setting setting_;
   base::Executor executor_;
-  base::SystemClock clock_;
-  base::Random random_;
-  std::unique_ptr<Server> server_;
-  MetricsStandIn metrics_;
-  WebhookReceiver receiver_;
-  std::unique_ptr<local::Spawner> spawner_;
-  std::unique_ptr<http::Server> metrics_server_, hook_server_;
-  std::unique_ptr<NodeStandIn> node_;
-  std::unique_ptr<local::Child> controller_;
-  base::TaskGroup services_;
+  Rig rig_;
 };
 
 Setting setting_here() {
@@ -258,7 +129,7 @@ class KubernetesTest : public testing::Test {
     const Setting setting = setting_here();
     folder_ = setting.folder;
     asio::io_context context;
-    Performance performance(setting, context);
+    Performance performance(setting, context.get_executor());
     std::exception_ptr failure;
     asio::co_spawn(context, performance.run(&report_), [&](std::exception_ptr e) { failure = e; });
     context.run();
