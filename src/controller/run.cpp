@@ -6,6 +6,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <optional>
 
+#include "base/process_metrics.h"
 #include "controller/analyst.h"
 #include "controller/announcer.h"
 #include "controller/connection.h"
@@ -170,7 +171,8 @@ class Process {
       response.body = meter_.text({.canaries = controller_.counts(),
                                    .dropped = {{"event", events_.dropped()},
                                                {"event_webhook", event_webhooks_.dropped()},
-                                               {"alert", alerts_.dropped()}}});
+                                               {"alert", alerts_.dropped()}}}) +
+                      base::process_metrics();
     } else if (target.path == "/healthz" || (target.path == "/readyz" && world_.synced())) {
       response.body = "OK";
     } else if (target.path == "/readyz") {

@@ -1,38 +1,12 @@
 #include "loadtester/metrics.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 
 namespace serin::loadtester {
 namespace {
 
 std::string head(std::string_view name, std::string_view type, std::string_view help) {
   return fmt::format("# HELP {0} {2}\n# TYPE {0} {1}\n", name, type, help);
-}
-
-double cpu_seconds() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-std::int64_t resident_bytes() {
-  std::int64_t all = 0, resident = 0;
-  std::ifstream("/proc/self/statm") >> all >> resident;  // in pages, see proc(5)
-  return resident * ::sysconf(_SC_PAGESIZE);
-}
-
-std::int64_t open_descriptors() {
-  std::error_code error;
-  return std::distance(std::filesystem::directory_iterator("/proc/self/fd", error), {});
 }
 
 }  // namespace
@@ -72,16 +46,6 @@ std::string TaskMetrics::text(std::size_t open_gates) const {
   text += fmt::format("loadtester_output_dropped_bytes_total {}\n", dropped_bytes_);
   text += head("loadtester_gates_open", "gauge", "Gates and rollback gates that are open.");
   text += fmt::format("loadtester_gates_open {}\n", open_gates);
-  return text;
-}
-
-std::string process_metrics_text() {
-  std::string text = head("process_cpu_seconds_total", "counter", "CPU time of this process, both kinds.");
-  text += fmt::format("process_cpu_seconds_total {:.2f}\n", cpu_seconds());
-  text += head("process_resident_memory_bytes", "gauge", "Resident memory size in bytes.");
-  text += fmt::format("process_resident_memory_bytes {}\n", resident_bytes());
-  text += head("process_open_fds", "gauge", "Number of open file descriptors.");
-  text += fmt::format("process_open_fds {}\n", open_descriptors());
   return text;
 }
 

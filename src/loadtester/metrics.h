@@ -35,7 +35,4 @@ class TaskMetrics {
   std::map<std::string, Durations> durations_;
 };
 
-/// The process_* families that Prometheus' client libraries export, of this process.
-std::string process_metrics_text();
-
 }  // namespace serin::loadtester

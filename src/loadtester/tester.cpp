@@ -6,6 +6,7 @@
 #include <array>
 #include <optional>
 
+#include "base/process_metrics.h"
 #include "loadtester/responses.h"
 
 namespace serin::loadtester {
@@ -79,7 +80,7 @@ Task<Response> Tester::answer(Request request, Responder& responder) {
   if (path == "/metrics") {
     co_return Response{200,
                        {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}},
-                       tasks_.metrics().text(gates_.open_count()) + process_metrics_text()};
+                       tasks_.metrics().text(gates_.open_count()) + base::process_metrics()};
   }
   const http::Peer& peer = responder.peer();
   const base::Logger log = log_.with("client", fmt::format("{}:{}", peer.address, peer.port));

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+
+#include "http/client.h"
 #include "tests/kubernetes/account.h"
 #include "tests/kubernetes/expectation.h"
 
@@ -129,15 +132,29 @@ Result<void> Rig::start_services() {
 Result<void> Rig::start_controller(const std::filesystem::path& kubeconfig) {
   const auto port = free_ports(1);
   if (!port) return fail(port.error());
+  controller_port_ = port->front();
   auto child = spawner_->spawn(
       {setting_.serin.string(), "controller", "-kubeconfig", kubeconfig.string(), "-mesh-provider=linkerd",
        "-enable-leader-election", "-leader-election-namespace=flagger-system",
        "-metrics-server=" + prometheus(), fmt::format("-event-webhook=http://{}/events", webhooks()), "-port",
-       std::to_string(port->front())},
+       std::to_string(controller_port_)},
       setting_.folder / "controller.log");
   if (!child) return fail(child.error());
   controller_ = std::move(*child);
   return {};
+}
+
+Task<Result<double>> Rig::controller_metric(std::string series) {
+  auto client = http::make_client(executor_, {});
+  if (!client) co_return fail(client.error());
+  const std::string url = fmt::format("http://127.0.0.1:{}/metrics", controller_port_);
+  http::Request request{.url = http::Url::parse(url).value()};
+  const Result<http::Response> answer = co_await (*client)->send(std::move(request), {});
+  if (!answer) co_return fail(answer.error());
+  const std::string line = "\n" + series + " ";
+  const auto at = answer->body.find(line);
+  if (at == std::string::npos) co_return fail(base::Errc::not_found, "no metric " + series);
+  co_return std::strtod(answer->body.c_str() + at + line.size(), nullptr);
 }
 
 }  // namespace serin::kubernetes_test

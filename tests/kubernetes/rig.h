@@ -34,6 +34,9 @@ class Rig {
   /// "127.0.0.1:PORT" of the receiver, and the URL of what stands in for Prometheus.
   [[nodiscard]] std::string webhooks() const;
   [[nodiscard]] std::string prometheus() const;
+  /// A value of the controller's own /metrics, by name and labels. Errors: it doesn't answer, or not with
+  /// that.
+  base::Task<base::Result<double>> controller_metric(std::string series);
 
  private:
   base::Result<void> start_services();
@@ -51,6 +54,7 @@ class Rig {
   std::unique_ptr<http::Server> metrics_server_, hook_server_;
   std::unique_ptr<NodeStandIn> node_;
   std::unique_ptr<local::Child> controller_;
+  std::uint16_t controller_port_ = 0;
   base::TaskGroup services_;
 };
 

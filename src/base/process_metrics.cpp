@@ -1,0 +1,52 @@
+#include "base/process_metrics.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string_view>
+
+namespace serin::base {
+namespace {
+
+std::string head(std::string_view name, std::string_view type, std::string_view help) {
+  return fmt::format("# HELP {0} {2}\n# TYPE {0} {1}\n", name, type, help);
+}
+
+double cpu_seconds() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+std::int64_t resident_bytes() {
+  std::int64_t all = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> all >> resident;  // in pages, see proc(5)
+  return resident * ::sysconf(_SC_PAGESIZE);
+}
+
+std::int64_t open_descriptors() {
+  std::error_code error;
+  return std::distance(std::filesystem::directory_iterator("/proc/self/fd", error), {});
+}
+
+}  // namespace
+
+std::string process_metrics() {
+  std::string text = head("process_cpu_seconds_total", "counter", "CPU time of this process, both kinds.");
+  text += fmt::format("process_cpu_seconds_total {:.2f}\n", cpu_seconds());
+  text += head("process_resident_memory_bytes", "gauge", "Resident memory size in bytes.");
+  text += fmt::format("process_resident_memory_bytes {}\n", resident_bytes());
+  text += head("process_open_fds", "gauge", "Number of open file descriptors.");
+  text += fmt::format("process_open_fds {}\n", open_descriptors());
+  return text;
+}
+
+}  // namespace serin::base
