@@ -32,6 +32,7 @@ struct Report {
   std::vector<std::string> idle_requests;  ///< of the controller, while every canary rested
   std::uint64_t requests = 0;              ///< all of the controller's before
   std::vector<std::string> undeletable;    ///< Canaries that did not go when they were deleted
+  std::string without_crd;                 ///< what went wrong while Canaries' CRD went and came back
   std::vector<std::string> forbidden;      ///< of the controller's requests, from first to last
 };
 
@@ -49,24 +50,29 @@ class Performance {
       co_await play(report);
       co_await stay_idle(report);
       report->undeletable = co_await delete_canaries();
+      const Result<void> came_back = co_await lose_and_restore_crd();
+      if (!came_back) report->without_crd = came_back.error().message;
       report->forbidden = rig_.server().forbidden();
     }
     co_await rig_.stop();
   }
 
  private:
+  Theatre theatre() {
+    return {.api = rig_.api(),
+            .clock = rig_.clock(),
+            .metrics = rig_.metrics(),
+            .receiver = rig_.receiver(),
+            .webhooks = rig_.webhooks(),
+            .prometheus = rig_.prometheus(),
+            .files = rig_.setting().source / "tests/kubernetes"};
+  }
+
   Task<void> play(Report* report) {
-    const Theatre theatre{.api = rig_.api(),
-                          .clock = rig_.clock(),
-                          .metrics = rig_.metrics(),
-                          .receiver = rig_.receiver(),
-                          .webhooks = rig_.webhooks(),
-                          .prometheus = rig_.prometheus(),
-                          .files = rig_.setting().source / "tests/kubernetes"};
     std::vector<std::unique_ptr<Stage>> stages;
     base::TaskGroup plays(executor_);
     for (const Scenario& scenario : scenarios()) {
-      Stage& stage = *stages.emplace_back(std::make_unique<Stage>(theatre, scenario.name));
+      Stage& stage = *stages.emplace_back(std::make_unique<Stage>(theatre(), scenario.name));
       plays.spawn(scenario.play(&stage));
     }
     co_await wait_for(&plays);
@@ -110,6 +116,45 @@ class Performance {
       for (const Json& canary : now->items) left.push_back(kube::ref_of(canary).dotted());
     } while (!left.empty() && rig_.clock().now() < deadline);
     co_return left;
+  }
+
+  /// A Canary at rest, its CRD deleted and made anew, and the Canary made anew (scenario 44).
+  Task<Result<void>> lose_and_restore_crd() {
+    Stage stage(theatre(), "crd");
+    co_await stage.install();
+    co_await stage.create("canary.yaml");
+    co_await stage.expect_event("Initialization done!");
+    const Json crd = co_await remove_crd();
+    if (crd.is_null()) co_return base::fail(base::Errc::timeout, "the CRD or its Canaries do not go");
+    const Result<Json> target = co_await rig_.api().get(resources::deployments, stage.ns(), "podinfo");
+    if (!target) co_return base::fail(target.error());
+    if (target->get("status", "readyReplicas").int_or(0) == 0)
+      co_return base::fail(base::Errc::internal, "nothing serves while the CRD is absent");
+    Result<void> restored = co_await apply_crd(&rig_.api(), &rig_.clock(), crd);
+    if (!restored) co_return restored;
+    co_await stage.create("canary.yaml");
+    co_await stage.expect_event("Initialization done!");
+    if (stage.problems().empty()) co_return Result<void>();
+    co_return base::fail(base::Errc::internal, fmt::format("{}", fmt::join(stage.problems(), "; ")));
+  }
+
+  /// Deletes Canaries' CRD, and returns it as it was; null if it does not go.
+  Task<Json> remove_crd() {
+    const std::string name = "canaries.flagger.app";
+    const Result<Json> crd = co_await rig_.api().get(resources::crds, "", name);
+    const Result<void> asked = co_await rig_.api().remove(resources::crds, "", name, {});
+    const base::MonoTime deadline = rig_.clock().now() + 60s;
+    while (crd && asked && rig_.clock().now() < deadline) {
+      const Result<Json> now = co_await rig_.api().get(resources::crds, "", name);
+      if (!now && now.error().code == base::Errc::not_found) {
+        Json again = *crd;
+        again.erase("status");
+        again.set("metadata") = Json::object({{"name", name}});
+        co_return again;
+      }
+      co_await rig_.clock().sleep_for(100ms);
+    }
+    co_return Json();
   }
 
   base::Executor executor_;
@@ -220,6 +265,10 @@ TEST_F(KubernetesTest, RestingCanariesCostNoRequests) {
 
 TEST_F(KubernetesTest, EveryCanaryCanBeDeleted) {
   EXPECT_EQ(fmt::format("{}", fmt::join(report_.undeletable, "\n")), "");
+}
+
+TEST_F(KubernetesTest, CanariesMayLoseTheirCrdAndComeBack) {
+  EXPECT_EQ(report_.without_crd, "");
 }
 
 /// The controller has no rights but those of deploy/controller.

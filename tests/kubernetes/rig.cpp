@@ -35,25 +35,25 @@ Task<Result<void>> wait_served(kube::Api* api, base::Clock* clock, Json crd) {
 }
 
 Task<Result<void>> apply_crds(kube::Api* api, base::Clock* clock, std::filesystem::path folder) {
-  std::vector<Json> crds;
   for (const auto& file : std::filesystem::recursive_directory_iterator(folder)) {
     if (file.path().extension() != ".yaml") continue;
     const Result<Objects> objects = read_objects(file.path());
     if (!objects) co_return fail(objects.error());
-    for (const auto& [name, crd] : *objects) crds.push_back(crd);
-  }
-  for (const Json& crd : crds) {
-    const Result<Json> made = co_await api->create(resources::crds, "", crd, {});
-    if (!made) co_return fail(made.error().within(kube::name_of(crd)));
-  }
-  for (const Json& crd : crds) {
-    Result<void> served = co_await wait_served(api, clock, crd);
-    if (!served) co_return served;
+    for (const auto& [name, crd] : *objects) {
+      Result<void> applied = co_await apply_crd(api, clock, crd);
+      if (!applied) co_return applied;
+    }
   }
   co_return Result<void>{};
 }
 
 }  // namespace
+
+Task<Result<void>> apply_crd(kube::Api* api, base::Clock* clock, Json crd) {
+  const Result<Json> made = co_await api->create(resources::crds, "", crd, {});
+  if (!made) co_return fail(made.error().within(kube::name_of(crd)));
+  co_return co_await wait_served(api, clock, std::move(crd));
+}
 
 Rig::Rig(Setting setting, base::Executor executor)
     : setting_(std::move(setting)),

@@ -14,6 +14,9 @@ struct Setting {
   std::filesystem::path folder;  ///< for logs and data
 };
 
+/// Creates a CRD, and returns when its kind is served.
+base::Task<base::Result<void>> apply_crd(kube::Api* api, base::Clock* clock, kube::Json crd);
+
 /// All that a performance needs: a server with our CRDs, stand-ins for nodes, Prometheus and the receiver of
 /// webhooks, and the real `serin controller`.
 class Rig {

@@ -16,7 +16,7 @@ namespace serin::local {
 
 struct RegistryOptions {
   std::string service_cidr = "10.96.0.0/16";
-  std::size_t history_max = 2048;  ///< changes a resource remembers for watches
+  std::size_t history_max = 256;  ///< changes a resource remembers for watches
 };
 
 struct WriteFlags {
