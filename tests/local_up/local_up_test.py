@@ -154,6 +154,26 @@ class LocalUp(unittest.TestCase):
         self.assertRegex(second.stderr, "another process uses it")
 
     @unittest.skipUnless(os.geteuid() == 0, "only root can mark the hosts file")
+    def test_calls_in_flight_are_answered_when_their_pods_end(self):
+        """A canary is scaled down when its calls have been sent elsewhere; those that take long are under way
+        still (scenario 12)."""
+        cluster = self.up("--no-controller").wait_ready()
+        proxy = re.search(r"mesh +(http://[0-9.:]+)", cluster.text()).group(1)
+        made = cluster.kubectl("apply", "-f", "-", input=SLOW_SERVICE)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        cluster.kubectl("rollout", "status", "deployment/slow", "--timeout=60s")
+        calls = [subprocess.Popen(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-x", proxy,
+                                   "http://slow.default:9898/delay/8"], stdout=subprocess.PIPE, text=True)
+                 for _ in range(4)]
+        wait_for(lambda: cluster.kubectl("logs", "-l", "app=slow", "--tail=-1").stdout.count("/delay/8") >= 4,
+                 "the calls' arrival at the pods")
+        scaled = cluster.kubectl("scale", "deployment/slow", "--replicas=0")
+        self.assertEqual(scaled.returncode, 0, scaled.stderr)
+        wait_for(lambda: '"deletionTimestamp"' in cluster.kubectl("get", "pods", "-o", "json").stdout, "the pods' end")
+        self.assertEqual([call.poll() for call in calls], [None] * 4, "the calls must outlive the order to end")
+        self.assertEqual([call.communicate(timeout=PATIENCE)[0] for call in calls], ["200"] * 4)
+        wait_for(lambda: "No resources" in cluster.kubectl("get", "pods").stderr, "the pods' end")
+
     def test_falls_back_where_namespaces_are_denied(self):
         namespace = "denied-%d" % os.getpid()
         name = "web.%s.svc.cluster.local" % namespace
@@ -195,6 +215,30 @@ class LocalUp(unittest.TestCase):
         again = self.up("--no-controller", launcher=[DENY_NAMESPACES]).wait_ready()
         self.assertEqual(again.end(), 0, again.text())
         self.assertFalse(marked())
+
+
+SLOW_SERVICE = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: slow}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: slow}}
+  template:
+    metadata: {labels: {app: slow}}
+    spec:
+      terminationGracePeriodSeconds: 40
+      containers:
+      - name: podinfo
+        image: ghcr.io/stefanprodan/podinfo:6.0.0
+        command: [./podinfo, --port=9898, --level=debug, --server-shutdown-timeout=35s]
+        readinessProbe: {httpGet: {path: /readyz, port: 9898}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: slow}
+spec: {selector: {app: slow}, ports: [{port: 9898}]}
+"""
 
 
 def resolved(name):
