@@ -61,6 +61,7 @@ struct Input {
   bool deleting = false;
   bool has_finalizer = false;
   Settings settings;
+  std::string no_room = {};  ///< why no run may begin now; empty: it may
 };
 
 /// "approve", and back; nullopt for an unknown name.

@@ -78,6 +78,10 @@ Plan<> Turn::Machine::start() {
         fmt::format("halt {} advancement: primary deployment is scaled to zero", spec().dotted()));
     co_return;
   }
+  if (!in.no_room.empty()) {
+    co_await report(fmt::format("halt {} advancement: {}", spec().dotted(), in.no_room));
+    co_return;
+  }
   const std::string revision = in.seen.target.revision;
   const std::optional<HookFailure> closed =
       co_await call_hooks(HookType::confirm_rollout, phase(), "Confirm-rollout");

@@ -72,6 +72,11 @@ Json promoted_condition(const Json& stored, Phase phase, std::string_view kind, 
 
 }  // namespace
 
+bool is_run(Phase phase) {
+  return phase == Phase::progressing || phase == Phase::waiting_promotion || phase == Phase::promoting ||
+         phase == Phase::finalising;
+}
+
 std::string_view name_of(Phase phase) {
   return std::ranges::find(phase_names, phase, &std::pair<Phase, std::string_view>::first)->second;
 }

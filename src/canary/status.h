@@ -30,6 +30,9 @@ enum class Phase {
   terminated,
 };
 
+/// Whether a release is under way.
+bool is_run(Phase phase);
+
 /// "Progressing"; empty for none.
 std::string_view name_of(Phase phase);
 std::optional<Phase> parse_phase(std::string_view name);

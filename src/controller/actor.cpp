@@ -114,6 +114,7 @@ base::Task<void> Actor::run() {
     const World::Value canary = shared_.world.find(kube::resources::canaries, ref_);
     if (!canary) {
       shared_.meter.gone(spec_);
+      if (shared_.fleet) shared_.fleet->leave(ref_);
       co_return;
     }
     co_await turn(canary);
@@ -166,6 +167,11 @@ base::Task<void> Actor::turn(World::Value found) {
   if (input.seen.routes) shared_.meter.weight(spec_, *input.seen.routes);
   input.command = read_command(*found);
   input.settings = shared_.settings;
+  const bool rests = !canary::is_run(input.status.phase);
+  if (shared_.fleet && rests && !shared_.fleet->enter(ref_)) {
+    input.no_room = fmt::format("other rollouts are under way, at most {} at once (-max-rollouts)",
+                                shared_.fleet->runs_max());
+  }
   input.deleting = kube::is_being_deleted(*found);
   input.has_finalizer = has_finalizer(*found);
   configs_.clear();
@@ -179,6 +185,7 @@ base::Task<void> Actor::turn(World::Value found) {
     canary::Reply reply = co_await effects.carry_out(std::move(action));
     turn.reply(std::move(reply), shared_.clock.now());
   }
+  if (shared_.fleet && !canary::is_run(turn.outcome().status.phase)) shared_.fleet->leave(ref_);
   memory_ = turn.outcome().memory;
   wake_ = turn.outcome().wake;
   co_await write_off();

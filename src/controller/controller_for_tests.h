@@ -19,11 +19,17 @@ using namespace std::chrono_literals;
 /// KEDA's kind, as the tests' cluster serves it.
 inline const kube::Resource scaled_objects{"keda.sh", "v1alpha1", "scaledobjects", "ScaledObject"};
 
+struct StageOptions {
+  bool config_tracking = true;
+  std::size_t rollouts_max = 0;
+};
+
 /// The unmodified controller on a cluster in virtual time with one node; hooks and checks pass. It has the
 /// rights that deploy/controller/role.yaml gives it, and a test that needs more fails.
 class Stage final : private Analyst, private Caller, private Announcer, private Meter {
  public:
-  explicit Stage(bool config_tracking = true) : configs_(world_, config_tracking) {
+  explicit Stage(StageOptions options = {})
+      : configs_(world_, options.config_tracking), fleet_(world_, options.rollouts_max) {
     for (const auto& [plural, group, kind, version] :
          {std::tuple("canaries", "flagger.app", "Canary", "v1beta1"),
           std::tuple("trafficsplits", "split.smi-spec.io", "TrafficSplit", "v1alpha1"),
@@ -111,7 +117,9 @@ spec:
   base::Random random_{7};
   World world_{api, cluster.world.clock, random_, base::Logger(), executor_, ""};
   ConfigTracker configs_;
-  Shared shared_{world_, configs_, *this, *this, *this, *this, cluster.world.clock, {}, "linkerd", 3s};
+  Fleet fleet_;
+  Shared shared_{world_, configs_,  *this, *this, *this, *this,  cluster.world.clock,
+                 {},     "linkerd", 3s,    {},    {},    &fleet_};
   Controller controller_{shared_, {}, base::Logger(), executor_};
   base::TaskGroup tasks_{executor_};
 };

@@ -6,6 +6,7 @@
 #include "canary/machine.h"
 #include "controller/announcements.h"
 #include "controller/configs.h"
+#include "controller/fleet.h"
 #include "controller/ports.h"
 #include "controller/route_effects.h"
 #include "controller/service_effects.h"
@@ -29,6 +30,7 @@ struct Shared {
   base::Duration drain = std::chrono::seconds(3);
   routing::RouterOptions routing = {};
   canary::Settings settings = {};
+  Fleet* fleet = nullptr;  ///< null: as many runs at once as there are canaries
 };
 
 /// Carries out the actions of one canary's turn. Each is idempotent: it compares with what is there, and

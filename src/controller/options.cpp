@@ -30,6 +30,8 @@ Result<void> check(const Options& options) {
     return fail(Errc::invalid,
                 fmt::format("-zap-encoding \"{}\": use json or console", options.zap_encoding));
   }
+  if (options.rollouts_max < 0)
+    return fail(Errc::invalid, fmt::format("-max-rollouts {}: use 0 for no limit", options.rollouts_max));
   if (options.metrics_server.empty())
     return fail(Errc::invalid, "-metrics-server is empty: give the URL of Prometheus");
   if (Result<void> url = check_url("-metrics-server", options.metrics_server); !url) return url;

@@ -51,6 +51,7 @@ class Process {
         caller_(webhooks_),
         analysis_(*client_, *insecure_, api_, log_, analysis_options()),
         analyst_(analysis_),
+        fleet_(world_, static_cast<std::size_t>(options_.rollouts_max)),
         shared_{world_,
                 configs_,
                 analyst_,
@@ -62,7 +63,8 @@ class Process {
                 options_.mesh_provider,
                 options_.drain,
                 options_.routing,
-                {.unknown_grace = options_.unknown_grace}},
+                {.unknown_grace = options_.unknown_grace},
+                &fleet_},
         controller_(shared_, {options_.interval_min}, log_, executor_),
         background_(executor_),
         work_(executor_) {}
@@ -247,6 +249,7 @@ class Process {
   HookCaller caller_;
   analysis::Analysis analysis_;
   MetricAnalyst analyst_;
+  Fleet fleet_;
   Shared shared_;
   Controller controller_;
   std::unique_ptr<http::Server> server_;

@@ -339,7 +339,7 @@ TEST(Configs, ACopyThatCannotBeChangedIsMadeAnew) {
 }
 
 TEST(Configs, WithoutTrackingTheyAreSharedAndNoRevision) {
-  Stage stage(/*config_tracking=*/false);
+  Stage stage({.config_tracking = false});
   stage.create(res::configmaps, "{metadata: {name: colors}, data: {color: blue}}");
   bootstrap(stage, "Deployment");
   stage.merge(res::deployments, "podinfo",
