@@ -98,7 +98,7 @@ Plan<> Turn::Machine::restart() {
   const bool saved = co_await save(
       sync(Phase::progressing),
       {event(fmt::format("New revision detected! Restarting analysis for {}", spec().target_dotted()),
-             Phase::progressing),
+             phase()),
        Alert{Alert::Severity::info, "New revision detected, restarting canary analysis.", true}});
   if (!saved) co_return;
   forget_run();
@@ -128,7 +128,7 @@ Plan<> Turn::Machine::cancel() {
   const bool saved = co_await save(
       sync(Phase::succeeded),
       {event(fmt::format("Promoted revision restored! Cancelling analysis for {}", spec().target_dotted()),
-             phase())});
+             Phase::succeeded)});
   if (saved) forget_run();
 }
 

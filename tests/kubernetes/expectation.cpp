@@ -67,6 +67,8 @@ Json cleaned(const Json& value, const std::string& webhooks) {
 }
 
 bool says_what_is_waited_for(const std::string& message) {
+  const bool is_decision = message.starts_with("Rolling back") || message.starts_with("Promotion of");
+  if (is_decision) return false;
   return message.contains("not ready") || message.contains("all the metrics providers") ||
          message.contains("waiting for rollout");
 }

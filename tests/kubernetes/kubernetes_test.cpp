@@ -249,6 +249,24 @@ TEST_F(KubernetesTest, AbTestByNginx) {
 TEST_F(KubernetesTest, Keda) {
   expect_no_problems("keda");
 }
+TEST_F(KubernetesTest, StepWeights) {
+  expect_no_problems("step-weights");
+}
+TEST_F(KubernetesTest, BlueGreenOnMesh) {
+  expect_no_problems("bluegreen-mesh");
+}
+TEST_F(KubernetesTest, ProgressDeadline) {
+  expect_no_problems("deadline");
+}
+TEST_F(KubernetesTest, FailedPromotion) {
+  expect_no_problems("failed-promotion");
+}
+TEST_F(KubernetesTest, RevertMidway) {
+  expect_no_problems("revert-midway");
+}
+TEST_F(KubernetesTest, RestartAtGate) {
+  expect_no_problems("restart-at-gate");
+}
 
 /// Three intervals, the drain period of 3 s, the primary's rollout (it is ready after 0.3 s and available
 /// after its minReadySeconds of 1 s), and 1 s for everything else.

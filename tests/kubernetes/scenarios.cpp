@@ -214,6 +214,97 @@ Task<void> keda(Stage* stage) {
   co_await stage->expect_event("Canary failed");
 }
 
+// --- Not recorded: what they must tell is written from the descriptions of strategies, gates and failures.
+
+/// Lists instead of steps, and the traffic goes back in steps, too: 40/60, 90/10, 100/0.
+Task<void> step_weights(Stage* stage) {
+  co_await stage->install();
+  co_await stage->create("canary.yaml", [](Json& canary) {
+    Json& analysis = canary.set("spec", "analysis");
+    analysis.erase("maxWeight");
+    analysis.erase("stepWeight");
+    analysis.set("stepWeights") = Json::array({20, 60});
+    analysis.set("stepWeightPromotion") = 50;
+  });
+  co_await stage->expect_event("Initialization done");
+  co_await stage->set_image("podinfo:6.0.1");
+  co_await stage->expect_event("Promotion completed");
+  stage->expect_all_events();
+}
+
+Task<void> bluegreen_mesh(Stage* stage) {
+  co_await stage->install();
+  co_await stage->create("canary-bluegreen.yaml", [](Json& canary) {
+    canary.set("spec").erase("provider");
+    canary.set("spec", "analysis", "iterations") = 2;
+  });
+  co_await stage->expect_event("Initialization done");
+  co_await stage->set_image("podinfo:6.0.1");
+  co_await stage->expect_event("Promotion completed");
+  stage->expect_all_events();
+}
+
+/// Without autoscaler, so that one pod is all there is.
+void fail_soon(Json& canary) {
+  canary.set("spec").erase("autoscalerRef");
+  canary.set("spec", "progressDeadlineSeconds") = 10;
+}
+
+/// The new revision's pods never become ready.
+Task<void> deadline(Stage* stage) {
+  co_await stage->install();
+  co_await stage->create("canary.yaml", fail_soon);
+  co_await stage->expect_event("Initialization done");
+  co_await stage->set_image("podinfo:broken");
+  co_await stage->expect_event("Canary failed");
+  stage->expect_all_events();
+}
+
+/// The new revision runs well as the canary, and not at all as the primary, which gets its old one back.
+Task<void> failed_promotion(Stage* stage) {
+  co_await stage->install();
+  co_await stage->create("canary.yaml", [](Json& canary) {
+    fail_soon(canary);
+    canary.set("spec", "analysis", "maxWeight") = 20;
+  });
+  co_await stage->expect_event("Initialization done");
+  co_await stage->set_image("podinfo:broken-primary");
+  co_await stage->expect_event("Promotion of podinfo.g-failed-promotion failed");
+  co_await stage->expect_event("Routing all traffic to primary");
+  co_await stage->set_image("podinfo:6.0.1");
+  co_await stage->expect_event("Promotion completed");
+  stage->expect_all_events();
+}
+
+/// Back to what runs already: nothing is left to analyse.
+Task<void> revert_midway(Stage* stage) {
+  co_await stage->install();
+  co_await stage->create("canary.yaml");
+  co_await stage->expect_event("Initialization done");
+  co_await stage->set_image("podinfo:6.0.1");
+  co_await stage->expect_event("canary weight 20");
+  co_await stage->set_image("podinfo:6.0.0");
+  co_await stage->expect_event("Promoted revision restored");
+  stage->expect_all_events();
+}
+
+/// A newer revision comes while the promotion waits for its gate.
+Task<void> restart_at_gate(Stage* stage) {
+  stage->answer_hook("promotion", 403);
+  stage->answer_hook("rollback", 403);
+  co_await stage->install();
+  co_await stage->create("canary-gates.yaml");
+  co_await stage->expect_event("Initialization done");
+  co_await stage->set_image("podinfo:6.0.5");
+  co_await stage->expect_event("waiting for promotion approval");
+  co_await stage->set_image("podinfo:6.0.6");
+  co_await stage->expect_event("Restarting analysis");
+  co_await stage->expect_event("waiting for promotion approval");
+  stage->answer_hook("promotion", 200);
+  co_await stage->expect_event("Promotion completed");
+  stage->expect_all_events();
+}
+
 }  // namespace
 
 std::span<const Scenario> scenarios() {
@@ -231,6 +322,12 @@ std::span<const Scenario> scenarios() {
       Scenario{"gatewayapi", gatewayapi},
       Scenario{"abtest-nginx", abtest_nginx},
       Scenario{"keda", keda},
+      Scenario{"step-weights", step_weights},
+      Scenario{"bluegreen-mesh", bluegreen_mesh},
+      Scenario{"deadline", deadline},
+      Scenario{"failed-promotion", failed_promotion},
+      Scenario{"revert-midway", revert_midway},
+      Scenario{"restart-at-gate", restart_at_gate},
   };
   return all;
 }

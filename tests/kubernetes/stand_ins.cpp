@@ -40,11 +40,22 @@ Task<void> NodeStandIn::run() {
   co_await tasks_.join();
 }
 
+namespace {
+
+bool is_broken(const Json& pod) {
+  const std::string image = pod.get("spec", "containers").at(0)["image"].str();
+  return image.ends_with(":broken") ||
+         (image.ends_with(":broken-primary") && kube::name_of(pod).contains("-primary-"));
+}
+
+}  // namespace
+
 void NodeStandIn::look_at(const Json& pod) {
   const std::string uid = kube::uid_of(pod);
   if (kube::is_being_deleted(pod)) {
     if (ended_.insert(uid).second) tasks_.spawn(end(kube::ref_of(pod)));
-  } else if (pod.get("status", "phase").str() == "Pending" && started_.insert(uid).second) {
+  } else if (pod.get("status", "phase").str() == "Pending" && !is_broken(pod) &&
+             started_.insert(uid).second) {
     tasks_.spawn(make_ready(kube::ref_of(pod), pod.get("spec", "containers")));
   }
 }

@@ -12,7 +12,8 @@
 namespace serin::kubernetes_test {
 
 /// Stands in for nodes: every pod runs and is ready 0.3 s after it appears, and is gone as soon as it is
-/// asked to end. Pods get addresses, but nothing runs there.
+/// asked to end. Pods get addresses, but nothing runs there. Pods of the image tag "broken" never become
+/// ready, nor do those of "broken-primary" in a primary.
 class NodeStandIn {
  public:
   NodeStandIn(kube::Api& api, base::Clock& clock, base::Random& random, base::Executor executor);
