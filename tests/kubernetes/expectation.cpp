@@ -121,7 +121,11 @@ std::vector<std::string> expectable_lines(const std::vector<Event>& events) {
   std::vector<std::string> lines;
   for (const Event& event : events) {
     if (says_what_is_waited_for(event.message)) continue;
-    if (lines.empty() || lines.back() != event.line()) lines.push_back(event.line());
+    // How far a rollout had come when its deadline passed is another matter each time.
+    constexpr std::string_view progress = "waiting for rollout to finish:";
+    std::string line = event.line();
+    if (const auto at = line.find(progress); at != std::string::npos) line.erase(at + progress.size());
+    if (lines.empty() || lines.back() != line) lines.push_back(std::move(line));
   }
   return lines;
 }
