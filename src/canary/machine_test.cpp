@@ -533,6 +533,55 @@ TEST(Machine, APrimaryThatIsTurnedOffAtRestIsLeftAlone) {
   EXPECT_EQ(world.primary.revision, "B");
 }
 
+// Scenario 32: the route's API is gone, or a webhook of its refuses what the next step needs.
+TEST(Machine, ARouteThatCannotBeWrittenHoldsTheRunAndEndsIt) {
+  ModelWorld world = initialized();
+  world.refuse = [&](const Action& action) -> std::string {
+    const auto* set = std::get_if<SetRoutes>(&action);
+    return set && set->routes.canary > 20 ? "TrafficSplit podinfo.test update error: denied" : "";
+  };
+  const base::MonoTime began = world.now;
+  world.push("B");
+  world.settle();
+  EXPECT_TRUE(world.saw("W Progressing TrafficSplit podinfo.test update error: denied"));
+  EXPECT_TRUE(world.saw("progress deadline exceeded TrafficSplit podinfo.test update error: denied"));
+  EXPECT_EQ(world.status.phase, Phase::failed);
+  EXPECT_EQ(world.routes, (Routes{100, 0}));
+  EXPECT_EQ(world.primary.revision, "A");
+  EXPECT_LE(world.now - began, world.spec.progress_deadline + 2min);
+  EXPECT_THAT(world.violations, IsEmpty());
+}
+
+TEST(Machine, ARouteThatCanBeWrittenAgainInTimeHasOnlyCostTime) {
+  ModelWorld world = initialized();
+  int refusals = 5;
+  world.refuse = [&](const Action& action) -> std::string {
+    const auto* set = std::get_if<SetRoutes>(&action);
+    return set && set->routes.canary == 40 && refusals-- > 0 ? "denied" : "";
+  };
+  world.push("B");
+  world.settle();
+  EXPECT_LT(refusals, 0);
+  EXPECT_EQ(world.status.phase, Phase::succeeded);
+}
+
+// Scenario 42: a node is drained in the run; a PodDisruptionBudget lets one pod go at a time.
+TEST(Machine, ADrainedNodeDelaysARunAndEndsNone) {
+  ModelWorld world = initialized();
+  int drained = 0;
+  world.check = [&] {
+    ModelWorld::Workload& one = drained % 2 == 0 ? world.primary : world.target;
+    if (drained++ < 4) one.ready = 1;
+    return std::string();
+  };
+  world.push("B");
+  world.settle();
+  EXPECT_GE(drained, 3);
+  EXPECT_EQ(world.status.phase, Phase::succeeded);
+  EXPECT_EQ(world.status.failed_checks, 0);
+  EXPECT_THAT(world.violations, IsEmpty());
+}
+
 TEST(Machine, ChecksWithoutDataAreExcusedForAsLongAsTheSettingSays) {
   ModelWorld world = initialized();
   world.settings.unknown_grace = 35s;
