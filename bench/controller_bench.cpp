@@ -1,6 +1,6 @@
 /// The real `serin controller` with many canaries on one server (make_server()): what it costs while nothing
 /// happens, how soon it sees a change, how long promotions take. Prints one figure a line, a tab between name
-/// and value. Argument: how many canaries (50).
+/// and value. Arguments: how many canaries (50); where kube-apiserver is, if it is played on.
 #include <fmt/format.h>
 #include <stdlib.h>
 
@@ -213,14 +213,15 @@ class Bench {
   int canaries_;
 };
 
-int run(int canaries) {
+int run(int canaries, std::filesystem::path control_plane) {
   std::string folder = (std::filesystem::temp_directory_path() / "serin-bench-XXXXXX").string();
   if (::mkdtemp(folder.data()) == nullptr) return 1;
   boost::asio::io_context context;
   std::string trouble;
   std::exception_ptr failure;
   {
-    Bench bench({.folder = folder}, context.get_executor(), canaries);
+    Bench bench({.folder = folder, .control_plane = std::move(control_plane)}, context.get_executor(),
+                canaries);
     boost::asio::co_spawn(context, bench.run(&trouble), [&](std::exception_ptr e) { failure = e; });
     context.run();
   }
@@ -237,5 +238,5 @@ int run(int canaries) {
 }  // namespace serin::kubernetes_test
 
 int main(int argc, char** argv) {
-  return serin::kubernetes_test::run(argc > 1 ? std::atoi(argv[1]) : 50);
+  return serin::kubernetes_test::run(argc > 1 ? std::atoi(argv[1]) : 50, argc > 2 ? argv[2] : "");
 }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <fstream>
-#include <sstream>
 
 #include "http/tls.h"
 #include "kube/kubeconfig.h"
@@ -39,23 +38,14 @@ constexpr std::string_view audit_policy =
     "omitStages: [RequestReceived, ResponseStarted]\n"
     "rules: [{level: Metadata}]\n";
 
-std::filesystem::path on_path(std::string_view program) {
-  std::istringstream folders(::getenv("PATH"));
-  for (std::string folder; std::getline(folders, folder, ':');) {
-    if (std::filesystem::exists(std::filesystem::path(folder) / program))
-      return std::filesystem::path(folder) / program;
-  }
-  return program;
-}
-
 constexpr std::string_view controllers =
     "deployment-controller,replicaset-controller,horizontal-pod-autoscaler-controller,"
     "daemonset-controller,garbage-collector-controller,namespace-controller,endpointslice-controller";
 
 }  // namespace
 
-ControlPlane::ControlPlane(Programs programs, Grounds grounds)
-    : programs_(std::move(programs)),
+ControlPlane::ControlPlane(Grounds grounds)
+    : programs_(std::move(grounds.control_plane)),
       folder_(std::move(grounds.folder)),
       executor_(std::move(grounds.executor)),
       clock_(grounds.clock),
@@ -124,7 +114,7 @@ Result<void> ControlPlane::write_configs() {
 Result<void> ControlPlane::start_etcd() {
   const std::string clients = fmt::format("http://127.0.0.1:{}", etcd_port_);
   const std::string peers = fmt::format("http://127.0.0.1:{}", etcd_peer_port_);
-  return start_child("etcd", {programs_.etcd.string(), "--data-dir=" + file("etcd"),
+  return start_child("etcd", {"/usr/bin/env", "etcd", "--data-dir=" + file("etcd"),
                               "--listen-client-urls=" + clients, "--advertise-client-urls=" + clients,
                               "--listen-peer-urls=" + peers, "--initial-advertise-peer-urls=" + peers,
                               "--initial-cluster=default=" + peers, "--unsafe-no-fsync"});
@@ -133,7 +123,7 @@ Result<void> ControlPlane::start_etcd() {
 Result<void> ControlPlane::start_apiserver() {
   return start_child(
       "kube-apiserver",
-      {programs_.kube_apiserver.string(), fmt::format("--etcd-servers=http://127.0.0.1:{}", etcd_port_),
+      {(programs_ / "kube-apiserver").string(), fmt::format("--etcd-servers=http://127.0.0.1:{}", etcd_port_),
        fmt::format("--secure-port={}", apiserver_port_), "--bind-address=127.0.0.1",
        "--advertise-address=127.0.0.1", "--cert-dir=" + file("apiserver"),
        "--tls-cert-file=" + file("server.crt"), "--tls-private-key-file=" + file("server.key"),
@@ -148,7 +138,7 @@ Result<void> ControlPlane::start_apiserver() {
 Result<void> ControlPlane::start_controllers() {
   return start_child(
       "kube-controller-manager",
-      {programs_.kube_controller_manager.string(), "--kubeconfig=" + kubeconfig().string(),
+      {(programs_ / "kube-controller-manager").string(), "--kubeconfig=" + kubeconfig().string(),
        "--service-account-private-key-file=" + file("accounts.key"), "--root-ca-file=" + file("ca.crt"),
        "--use-service-account-credentials=false", fmt::format("--secure-port={}", controllers_port_),
        "--bind-address=127.0.0.1", "--cert-dir=" + file("controllers"), "--leader-elect=false",
@@ -224,11 +214,7 @@ std::vector<std::string> ControlPlane::forbidden() const {
 }
 
 std::unique_ptr<Server> make_server(Grounds grounds) {
-  const char* bin = ::getenv("SERIN_CONTROL_PLANE_BIN");
-  const std::filesystem::path folder = bin ? bin : "";
-  return std::make_unique<ControlPlane>(
-      Programs{on_path("etcd"), folder / "kube-apiserver", folder / "kube-controller-manager"},
-      std::move(grounds));
+  return std::make_unique<ControlPlane>(std::move(grounds));
 }
 
 }  // namespace serin::kubernetes_test

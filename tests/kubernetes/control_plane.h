@@ -13,16 +13,11 @@
 
 namespace serin::kubernetes_test {
 
-/// Where the programs of a control plane are.
-struct Programs {
-  std::filesystem::path etcd, kube_apiserver, kube_controller_manager;
-};
-
 /// etcd, kube-apiserver and kube-controller-manager on loopback, without nodes. Everything is kept in one
 /// folder: certificates, data, logs. The children are killed when this goes.
 class ControlPlane final : public Server {
  public:
-  ControlPlane(Programs programs, Grounds grounds);
+  explicit ControlPlane(Grounds grounds);
 
   base::Task<base::Result<void>> start() override;
   base::Task<void> stop() override;
@@ -45,7 +40,7 @@ class ControlPlane final : public Server {
   void read_audit_log(const std::function<void(const base::Json&)>& read) const;
   [[nodiscard]] std::string file(const std::string& name) const { return (folder_ / name).string(); }
 
-  Programs programs_;
+  std::filesystem::path programs_;
   std::filesystem::path folder_;
   base::Executor executor_;
   base::Clock& clock_;

@@ -163,6 +163,7 @@ class Performance {
 
 Setting setting_here() {
   Setting setting;
+  if (const char* bin = ::getenv("SERIN_CONTROL_PLANE_BIN")) setting.control_plane = bin;
   std::string folder = (std::filesystem::temp_directory_path() / "serin-kubernetes-XXXXXX").string();
   if (::mkdtemp(folder.data()) != nullptr) setting.folder = folder;
   return setting;

@@ -59,7 +59,7 @@ Rig::Rig(Setting setting, base::Executor executor)
     : setting_(std::move(setting)),
       executor_(executor),
       random_(base::Random::from_system()),
-      server_(make_server({setting_.folder, executor_, clock_, random_})),
+      server_(make_server({setting_.folder, executor_, clock_, random_, setting_.control_plane})),
       receiver_(clock_, executor_),
       spawner_(local::make_spawner(executor_)),
       services_(executor_) {}

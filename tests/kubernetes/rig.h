@@ -11,7 +11,8 @@ namespace serin::kubernetes_test {
 struct Setting {
   std::filesystem::path serin = SERIN_BINARY;
   std::filesystem::path source = SERIN_SOURCE_DIR;
-  std::filesystem::path folder;  ///< for logs and data
+  std::filesystem::path folder;              ///< for logs and data
+  std::filesystem::path control_plane = {};  ///< where kube-apiserver is, for those who use it
 };
 
 /// Creates a CRD, and returns when its kind is served.

@@ -19,6 +19,7 @@ struct Grounds {
   base::Executor executor;
   base::Clock& clock;
   base::Random& random;
+  std::filesystem::path control_plane = {};  ///< where kube-apiserver and kube-controller-manager are
 };
 
 /// The Kubernetes that the scenarios are played on: an API server and the controllers of workloads, without
