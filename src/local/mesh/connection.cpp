@@ -96,6 +96,9 @@ Task<bool> Connection::read_head() {
       if (parsed) co_return true;
       status = parsed.error().status;
       text = parsed.error().text;
+    } else if (client_.data() != "\r" && detect(client_.data()) == FirstBytes::other) {
+      status = 400;  // at once: whoever speaks TLS to us would wait for its answer
+      text = "this is no HTTP/1.1";
     } else {
       const ErrorCode error = co_await client_.fill();
       if (!error) {

@@ -188,7 +188,8 @@ Task<void> Proxy::serve_page(std::unique_ptr<Wire> client) {
     std::size_t searched = 0;
     std::size_t end = find_head_end(client->data(), searched);
     while (end == std::string_view::npos) {
-      if (client->data().size() > shared_.limits.header_max) co_return;
+      const bool other = detect(client->data()) == FirstBytes::other;
+      if (other || client->data().size() > shared_.limits.header_max) co_return;
       const ErrorCode error = co_await client->fill();
       if (error) co_return;
       end = find_head_end(client->data(), searched);

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "local/mesh/labels.h"
 #include "local/mesh/proxy_for_tests.h"
 
 namespace serin::local::mesh {
@@ -191,6 +192,16 @@ TEST_F(MeshTest, LetsTheServerSpeakFirst) {
   apply(snapshot(0, 100));
   Peer peer = client();
   EXPECT_EQ(peer.read_all(), "220 ready\r\n");
+}
+
+TEST_F(MeshTest, PassesOnTheEndOfWhatLookedLikeTheBeginningOfHttp) {
+  const App b(pod_b_, port_, [](Peer& peer) { peer.send("got " + peer.read_all()); });
+  apply(snapshot(0, 100));
+  Peer peer = client();
+  peer.send("GET");
+  page_with("caller", "tcp_read_bytes_total{" + outbound_source_labels(service_ip_, 9898) + "} 3\n");
+  peer.end_of_sending();
+  EXPECT_EQ(peer.read_all(), "got GET");
 }
 
 TEST_F(MeshTest, AnswersForApplicationsThatHangUp) {
@@ -387,6 +398,16 @@ TEST_F(MeshTest, ForwardsFromTheHost) {
   EXPECT_THAT(tunnel.response(), testing::EndsWith("b"));
   EXPECT_THAT(page_with("pod-b", "error=\"\"} 6"), HasSubstr("direction=\"inbound\""));
   EXPECT_THAT(page("pod-b"), Not(HasSubstr("outbound"))) << "the host is no pod";
+}
+
+TEST_F(MeshTest, LetsNobodyWaitWhoSpeaksTlsToItsOwnPorts) {
+  const std::string hello = "\x16\x03\x01\x02";
+  Peer forward("127.0.0.1", forward_port_);
+  forward.send(hello);
+  EXPECT_THAT(forward.read_all(), StartsWith("HTTP/1.1 400 "));
+  Peer metrics("127.0.0.1", metrics_port_);
+  metrics.send(hello);
+  EXPECT_EQ(metrics.read_all(), "");
 }
 
 TEST_F(MeshTest, ReportsAddressesItCannotHave) {

@@ -76,9 +76,11 @@ void Wire::make_room() {
 base::Task<ErrorCode> Wire::fill() {
   make_room();
   if (end_ == buffer_.size()) co_return ErrorCode(asio::error::no_buffer_space);
+  if (ended_) co_return ErrorCode(asio::error::eof);  // the socket would not say it a second time
   const auto space = asio::buffer(buffer_.data() + end_, buffer_.size() - end_);
   const auto [error, bytes] = co_await socket_.async_read_some(space, as_result);
   if (error) {
+    ended_ = error == asio::error::eof;
     note(error);
     co_return error;
   }

@@ -83,7 +83,7 @@ class Wire {
   std::vector<char> buffer_;
   std::size_t begin_ = 0, end_ = 0;
   base::MonoTime deadline_ = base::MonoTime::max();
-  bool timed_out_ = false, gone_ = false;
+  bool timed_out_ = false, gone_ = false, ended_ = false;
   Wire* waiting_ = nullptr;
   std::vector<Tally> tallies_;
   std::string errno_name_;
