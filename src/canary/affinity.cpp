@@ -22,9 +22,11 @@ std::string letters(const std::string& uid, const std::string& text) {
 Affinity affinity_for(const SessionAffinity& wanted, const std::string& uid, const std::string& revision,
                       Affinity present, bool to_canary) {
   if (to_canary) {
-    present.canary = wanted.cookie_name + "=" + letters(uid, "canary " + revision);
-    if (!wanted.primary_cookie_name.empty())
-      present.primary = wanted.primary_cookie_name + "=" + letters(uid, "primary " + revision);
+    const auto keep_or_make = [&](std::string& cookie, const std::string& name, const char* version) {
+      if (!cookie.starts_with(name + "=")) cookie = name + "=" + letters(uid, version + (" " + revision));
+    };
+    keep_or_make(present.canary, wanted.cookie_name, "canary");
+    keep_or_make(present.primary, wanted.primary_cookie_name, "primary");
     return present;
   }
   if (!present.canary.empty()) present.previous = std::move(present.canary);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "canary/affinity.h"
 #include "canary/model_world.h"
 #include "canary/strategy.h"
 
@@ -158,6 +159,22 @@ TEST(Machine, StepsNeverJump) {
   for (const auto& [weight, next] : {Case{0, 20}, Case{40, 50}, Case{50, 50}, Case{60, 60}}) {
     EXPECT_EQ(next_weight(spec, weight), next) << weight;
   }
+}
+
+TEST(Machine, EveryStepKnowsTheOneBefore) {
+  Spec spec = podinfo();
+  spec.max_weight = 50;
+  struct Case {
+    int weight, before;
+  };
+  for (const auto& [weight, before] : {Case{0, 0}, Case{20, 0}, Case{30, 20}, Case{50, 40}, Case{100, 50}})
+    EXPECT_EQ(weight_before(spec, weight), before) << weight;
+  spec.step_weight = 0;
+  spec.step_weights = {1, 5, 10};
+  for (const auto& [weight, before] : {Case{1, 0}, Case{5, 1}, Case{10, 5}, Case{100, 10}})
+    EXPECT_EQ(weight_before(spec, weight), before) << weight;
+  spec.step_weights.clear();
+  EXPECT_EQ(weight_before(spec, 100), 0) << "blue/green has no steps";
 }
 
 // Probe 5 and scenario 16.
@@ -629,6 +646,7 @@ TEST(Machine, CookiesAreStoredBeforeAnyRouteNamesThem) {
   Spec spec = podinfo();
   spec.session_affinity.emplace();
   spec.session_affinity->cookie_name = "flagger-cookie";
+  spec.session_affinity->primary_cookie_name = "primary-cookie";
   ModelWorld world = initialized(spec);
   std::vector<std::string> cookies;
   world.before = [&](const Action& action) {
@@ -641,6 +659,15 @@ TEST(Machine, CookiesAreStoredBeforeAnyRouteNamesThem) {
   EXPECT_EQ(cookies[1], cookies[0]);
   EXPECT_EQ(cookies[3], "");
   EXPECT_EQ(world.status.affinity.previous, cookies[0]);
+}
+
+TEST(Machine, CookiesOfARunThatWasTakenOverStay) {
+  const SessionAffinity wanted{.cookie_name = "user", .primary_cookie_name = "user-primary"};
+  const Affinity present{.canary = "user=qQqQqQqQqQ", .primary = "=useless"};
+  const Affinity kept = affinity_for(wanted, "u1", "B", present, true);
+  EXPECT_EQ(kept.canary, "user=qQqQqQqQqQ");
+  EXPECT_THAT(kept.primary, testing::MatchesRegex("user-primary=[a-zA-Z]{10}"));
+  EXPECT_EQ(affinity_for(wanted, "u1", "B", kept, false).previous, "user=qQqQqQqQqQ");
 }
 
 }  // namespace

@@ -243,6 +243,7 @@ std::optional<SessionAffinity> read_affinity(const Reader& reader) {
   SessionAffinity affinity;
   affinity.cookie_name = reader.text("cookieName");
   affinity.primary_cookie_name = reader.text("primaryCookieName");
+  if (affinity.primary_cookie_name.empty()) affinity.primary_cookie_name = affinity.cookie_name + "-primary";
   affinity.max_age = reader.integer("maxAge", affinity.max_age, 1, any);
   affinity.domain = reader.text("domain");
   affinity.path = reader.text("path");

@@ -93,8 +93,8 @@ struct Service {
 /// spec.analysis.sessionAffinity (spec 05 §8).
 struct SessionAffinity {
   std::string cookie_name;          ///< keeps users on the canary
-  std::string primary_cookie_name;  ///< keeps users on the primary; empty: no such cookie
-  int max_age = 86400;              ///< seconds
+  std::string primary_cookie_name;  ///< keeps users on the primary; <cookie_name>-primary if not given
+  int max_age = 86400;              ///< seconds since the last answer
   std::string domain, path, same_site;
   bool http_only = false, partitioned = false, secure = false;
   bool operator==(const SessionAffinity&) const = default;

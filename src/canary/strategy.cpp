@@ -35,6 +35,13 @@ int next_weight(const Spec& spec, int weight) {
   return larger == spec.step_weights.end() ? weight : std::min(100, *larger);
 }
 
+int weight_before(const Spec& spec, int weight) {
+  int before = 0;
+  for (int step = next_weight(spec, 0); step > before && step < weight; step = next_weight(spec, step))
+    before = step;
+  return before;
+}
+
 Step next_step(const Spec& spec, const Capabilities& provider, const Status& status, bool mirrored) {
   if (spec.strategy() == Strategy::canary) {
     if (spec.mirror && status.canary_weight == 0 && !mirrored) return {Step::Kind::mirror, 0};

@@ -39,5 +39,7 @@ Routes routes_for(const Spec& spec, const Capabilities& provider, const Status& 
 /// The canary weight after `weight`: the next step of the spec, never beyond its final weight. Equal to
 /// `weight` at the end.
 int next_weight(const Spec& spec, int weight);
+/// The step of the spec that comes before this canary weight; 0: there is none.
+int weight_before(const Spec& spec, int weight);
 
 }  // namespace serin::canary

@@ -60,7 +60,7 @@ std::string cookie_rule(std::string_view pattern, int primary, int canary, std::
   return fmt::format(
       "{{matches: [{{path: {{type: PathPrefix, value: /}}, headers: [{{type: RegularExpression, name: "
       "Cookie, "
-      "value: '{}'}}]}}], {}{}}}",
+      "value: '(.*;\\s*)?{}(;.*)?'}}]}}], {}{}}}",
       pattern, more, backends(primary, canary));
 }
 
@@ -165,49 +165,67 @@ TEST_F(Gateway, MirrorsInBlueGreen) {
 }
 
 TEST_F(Gateway, KeepsUsersOnTheirVersionByCookie) {
-  cluster.spec.interval = std::chrono::seconds(30);
+  cluster.spec.step_weight = 10;
   cluster.spec.session_affinity = canary::SessionAffinity{
       .cookie_name = "flagger-cookie", .primary_cookie_name = "primary-cookie", .max_age = 21600};
   cluster.reconcile(*router);
   EXPECT_EQ(live(), route("[" + everybody(100, 0) + "]"));
 
   cluster.affinity = {.canary = "flagger-cookie=XlgLKGYAJS", .primary = "primary-cookie=gvRhhEfTcV"};
-  cluster.set(*router, {90, 10});
-  const char* during = R"(
-- {}
-- {}
-- matches: [{{path: {{type: PathPrefix, value: /}}}}]
+  const auto divided = [](const char* matches, int primary, int canary, int step) {
+    return fmt::format(R"(
+- matches: [{{path: {{type: PathPrefix, value: /}}{}}}]
   backendRefs:
   - group: ""
     kind: Service
     name: podinfo-primary
     port: 9898
-    weight: 90
-    filters: [{{type: ResponseHeaderModifier, responseHeaderModifier: {{add: [{{name: Set-Cookie, value: primary-cookie=gvRhhEfTcV; Max-Age=30}}]}}}}]
+    weight: {}
+    filters: [{{type: ResponseHeaderModifier, responseHeaderModifier: {{add: [{{name: Set-Cookie, value: primary-cookie=gvRhhEfTcV-{}; Max-Age=21600}}]}}}}]
   - group: ""
     kind: Service
     name: podinfo-canary
     port: 9898
-    weight: 10
+    weight: {}
     filters: [{{type: ResponseHeaderModifier, responseHeaderModifier: {{add: [{{name: Set-Cookie, value: flagger-cookie=XlgLKGYAJS; Max-Age=21600}}]}}}}]
-)";
-  EXPECT_EQ(live(),
-            route(fmt::format(fmt::runtime(during), cookie_rule(".*flagger-cookie.*XlgLKGYAJS.*", 0, 100),
-                              cookie_rule(".*primary-cookie.*gvRhhEfTcV.*", 100, 0))));
+)",
+                       matches, primary, step, canary);
+  };
+  const auto with = [](const std::string& cookie) {
+    return ", headers: [{type: RegularExpression, name: Cookie, value: '(.*;\\s*)?" + cookie + "(;.*)?'}]";
+  };
+  const std::string of_canary = with("flagger-cookie=XlgLKGYAJS");
+  const std::string of_primary = with("primary-cookie=gvRhhEfTcV-[0-9]+");
+  cluster.set(*router, {90, 10});
+  EXPECT_EQ(live(), route(divided(of_canary.c_str(), 0, 100, 10) + divided(of_primary.c_str(), 100, 0, 10) +
+                          divided("", 90, 10, 10)));
   expect_at_rest("90/10");
+
+  cluster.set(*router, {80, 20});
+  EXPECT_EQ(live(), route(divided(of_canary.c_str(), 0, 100, 20) +
+                          divided(with("primary-cookie=gvRhhEfTcV-10").c_str(), 80, 10, 20) +
+                          divided(of_primary.c_str(), 100, 0, 20) + divided("", 80, 20, 20)));
+  expect_at_rest("80/20");
 
   cluster.affinity = {.previous = "flagger-cookie=XlgLKGYAJS"};
   cluster.set(*router, {100, 0});
-  const std::string forget =
-      "filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {add: [{name: Set-Cookie, value: "
-      "flagger-cookie=XlgLKGYAJS; Max-Age=-1}]}}], ";
-  EXPECT_EQ(live(), route("[" + cookie_rule(".*flagger-cookie.*XlgLKGYAJS.*", 100, 0, forget) + ", " +
-                          everybody(100, 0) + "]"));
+  const auto forget = [](const char* cookie) {
+    return fmt::format(
+        "filters: [{{type: ResponseHeaderModifier, responseHeaderModifier: {{add: [{{name: Set-Cookie, "
+        "value: '{}; Max-Age=-1'}}]}}}}], ",
+        cookie);
+  };
+  EXPECT_EQ(
+      live(),
+      route("[" + cookie_rule("flagger-cookie=XlgLKGYAJS", 100, 0, forget("flagger-cookie=XlgLKGYAJS")) +
+            ", " + cookie_rule("primary-cookie=[^;]*", 100, 0, forget("primary-cookie=")) + ", " +
+            everybody(100, 0) + "]"));
   expect_at_rest("100/0");
 }
 
 TEST_F(Gateway, SpellsCookiesOut) {
   cluster.spec.session_affinity = canary::SessionAffinity{.cookie_name = "a.b",
+                                                          .primary_cookie_name = "a.c",
                                                           .max_age = 60,
                                                           .domain = "example.com",
                                                           .path = "/app",
@@ -223,7 +241,7 @@ TEST_F(Gateway, SpellsCookiesOut) {
   };
   Json rules = live().get("spec", "rules");
   EXPECT_EQ(rules.size(), 2u);
-  EXPECT_EQ(rules.at(0)["matches"].at(0)["headers"].at(0)["value"].str(), ".*a\\.b.*XlgLKGYAJS.*");
+  EXPECT_EQ(rules.at(0)["matches"].at(0)["headers"].at(0)["value"].str(), "(.*;\\s*)?a\\.b=XlgLKGYAJS(;.*)?");
   EXPECT_EQ(cookie_of(rules.at(1)["backendRefs"].at(1)["filters"]),
             "a.b=XlgLKGYAJS; Max-Age=60; Domain=example.com; HttpOnly; Partitioned; Path=/app; SameSite=Lax; "
             "Secure");

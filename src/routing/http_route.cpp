@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "base/time.h"
+#include "canary/strategy.h"
 #include "routing/common.h"
 #include "routing/match.h"
 #include "routing/route_filters.h"
@@ -82,12 +83,10 @@ std::string escaped(std::string_view text) {
   return result;
 }
 
-/// The service's matches, for those who carry this cookie ("name=value").
-Json cookie_matches(const canary::Spec& spec, const std::string& cookie) {
-  const std::size_t split = cookie.find('=');
-  const std::string pattern =
-      fmt::format(".*{}.*{}.*", escaped(cookie.substr(0, split)), escaped(cookie.substr(split + 1)));
+/// The service's matches, for those who carry a cookie ("name=value") that fits this expression.
+Json cookie_matches(const canary::Spec& spec, const std::string& expression) {
   Json list = service_matches(spec);
+  const std::string pattern = fmt::format("(.*;\\s*)?{}(;.*)?", expression);
   for (Json& match : list.make_array())
     match.set("headers") = Json::array({value_match("Cookie", "regex", pattern)});
   return list;
@@ -162,31 +161,48 @@ class Builder {
     return result;
   }
 
-  /// Those who carry a cookie stay where they are; all others are divided, and get one.
+  /// The canary's users stay with it. The primary's stay until the next step, in which just so many of them
+  /// move that the canary's share of the users is its weight again: the cookie says at which step they were
+  /// divided.
   Json sticky_rules() const {
-    const canary::SessionAffinity& wanted = *spec_.session_affinity;
     Json list = Json::array();
-    Json primary_filters, canary_filters;
-    if (!affinity_.canary.empty()) {
-      list.push_back(rule(cookie_matches(spec_, affinity_.canary), both({0, 100})));
-      canary_filters = Json::array({cookie_filter(keeping_cookie(affinity_.canary, wanted.max_age, wanted))});
-    }
+    if (!affinity_.canary.empty())
+      list.push_back(rule(cookie_matches(spec_, escaped(affinity_.canary)), keeping({0, 100})));
     if (!affinity_.primary.empty()) {
-      const long interval = std::chrono::duration_cast<std::chrono::seconds>(spec_.interval).count();
-      list.push_back(rule(cookie_matches(spec_, affinity_.primary), both({100, 0})));
-      primary_filters = Json::array({cookie_filter(keeping_cookie(affinity_.primary, interval, wanted))});
+      if (const int before = canary::weight_before(spec_, routes_.canary); before > 0) {
+        list.push_back(rule(cookie_matches(spec_, escaped(primary_cookie(before))),
+                            keeping({100 - routes_.canary, routes_.canary - before})));
+      }
+      list.push_back(rule(cookie_matches(spec_, escaped(affinity_.primary) + "-[0-9]+"), keeping({100, 0})));
     }
-    list.push_back(rule(service_matches(spec_),
-                        Json::array({backend(Role::primary, routes_.primary, std::move(primary_filters)),
-                                     backend(Role::canary, routes_.canary, std::move(canary_filters))})));
+    list.push_back(rule(service_matches(spec_), keeping(routes_)));
     return list;
   }
 
-  /// The last run's cookie is taken from those who still carry it.
+  /// What the primary's users carry who were divided when the canary had this weight.
+  std::string primary_cookie(int weight) const {
+    return affinity_.primary.empty() ? "" : fmt::format("{}-{}", affinity_.primary, weight);
+  }
+
+  /// Both versions, each with the cookie that brings its users back.
+  Json keeping(Routes routes) const {
+    const auto cookie = [&](const std::string& text) {
+      return text.empty() ? Json()
+                          : Json::array({cookie_filter(keeping_cookie(text, *spec_.session_affinity))});
+    };
+    return Json::array({backend(Role::primary, routes.primary, cookie(primary_cookie(routes_.canary))),
+                        backend(Role::canary, routes.canary, cookie(affinity_.canary))});
+  }
+
+  /// The last run's cookies are taken from those who still carry them.
   Json forgetting_rules() const {
     Json list = Json::array();
-    if (!affinity_.previous.empty())
-      list.push_back(rule(cookie_matches(spec_, affinity_.previous), both(routes_), affinity_.previous));
+    if (!affinity_.previous.empty()) {
+      const std::string& primary = spec_.session_affinity->primary_cookie_name;
+      list.push_back(
+          rule(cookie_matches(spec_, escaped(affinity_.previous)), both(routes_), affinity_.previous));
+      list.push_back(rule(cookie_matches(spec_, escaped(primary) + "=[^;]*"), both(routes_), primary + "="));
+    }
     list.push_back(rule(service_matches(spec_), both(routes_)));
     return list;
   }

@@ -96,8 +96,8 @@ Json cookie_filter(std::string value) {
   return filter("ResponseHeaderModifier", "responseHeaderModifier", std::move(body));
 }
 
-std::string keeping_cookie(const std::string& cookie, long max_age, const canary::SessionAffinity& affinity) {
-  std::string text = fmt::format("{}; Max-Age={}{}", cookie, max_age,
+std::string keeping_cookie(const std::string& cookie, const canary::SessionAffinity& affinity) {
+  std::string text = fmt::format("{}; Max-Age={}{}", cookie, affinity.max_age,
                                  place(affinity, affinity.http_only, affinity.partitioned));
   if (!affinity.same_site.empty()) text += "; SameSite=" + affinity.same_site;
   if (affinity.secure) text += "; Secure";

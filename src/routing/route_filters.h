@@ -14,8 +14,8 @@ Json route_filters(const canary::Spec& spec, const RouteDialect& dialect, const 
 /// A filter that adds this cookie to responses.
 Json cookie_filter(std::string value);
 
-/// "flagger-cookie=XlgLKGYAJS; Max-Age=21600; Path=/": what keeps a browser on a version for so many seconds.
-std::string keeping_cookie(const std::string& cookie, long max_age, const canary::SessionAffinity& affinity);
+/// "flagger-cookie=XlgLKGYAJS; Max-Age=21600; Path=/": what keeps a browser on a version.
+std::string keeping_cookie(const std::string& cookie, const canary::SessionAffinity& affinity);
 /// What makes a browser forget it: it has to name the same domain and path.
 std::string forgetting_cookie(const std::string& cookie, const canary::SessionAffinity& affinity);
 
