@@ -84,7 +84,8 @@ struct ScaleTarget {
 struct Promote {
   std::string revision, id;
 };
-struct RestorePrimary {};  ///< the template it carried before the last promotion
+struct RestorePrimary {};        ///< template and configs that it had before the last promotion
+struct ForgetEarlierConfigs {};  ///< what RestorePrimary would need of configs: the last promotion stays
 /// Reply: Done, failed with the text that the event shows.
 struct CallHook {
   Webhook hook;
@@ -113,8 +114,8 @@ struct CountOutcome {
 
 using Action = std::variant<Announce, Note, Alert, Observe, SaveStatus, EnsureServices, EnsurePrimary,
                             EnsurePrimaryScaler, EnsureApex, EnsureRoute, SetRoutes, ScaleTarget, Promote,
-                            RestorePrimary, CallHook, CheckProviders, EvaluateMetrics, Drain, ReleaseApex,
-                            RemoveFinalizer, GrowPrimary, ClearCommand, CountOutcome>;
+                            RestorePrimary, ForgetEarlierConfigs, CallHook, CheckProviders, EvaluateMetrics,
+                            Drain, ReleaseApex, RemoveFinalizer, GrowPrimary, ClearCommand, CountOutcome>;
 
 using Done = base::Result<void>;
 struct ApexReply {

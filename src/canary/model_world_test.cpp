@@ -133,6 +133,7 @@ Reply ModelWorld::carry_out(const Action& action) {
             primary.broken = false;
             return Done();
           },
+          [&](const ForgetEarlierConfigs&) -> Reply { return Done(); },
           [&](const CallHook& h) -> Reply {
             const std::string text = answer(h.hook);
             if (text.empty()) return Done();

@@ -171,6 +171,7 @@ Plan<> Turn::Machine::finalising() {
   const bool has_hooks = !spec().hooks(HookType::post_rollout).empty();
   const bool ended = co_await end_run(next, has_hooks ? std::vector<Message>() : success());
   if (!ended) co_return;
+  co_await ask(ForgetEarlierConfigs{});
   co_await conclude(Phase::succeeded);
   wake_at(now);
 }
@@ -266,7 +267,9 @@ Plan<> Turn::Machine::heal() {
   Status next = status();
   next.canary_weight = 0;
   const bool saved = co_await save(next, std::move(messages));
-  if (saved) wake_at(now);
+  if (!saved) co_return;
+  co_await ask(ForgetEarlierConfigs{});
+  wake_at(now);
 }
 
 }  // namespace serin::canary

@@ -94,6 +94,8 @@ base::Task<Done> Effects::dispatch(canary::Action action) {
     if (std::holds_alternative<canary::EnsureServices>(action)) return ensure_services();
     if (std::holds_alternative<canary::EnsureRoute>(action)) return ensure_route();
     if (std::holds_alternative<canary::RestorePrimary>(action)) return workloads_.restore_primary();
+    if (std::holds_alternative<canary::ForgetEarlierConfigs>(action))
+      return workloads_.forget_earlier_configs();
     if (std::holds_alternative<canary::ReleaseApex>(action)) return release_apex();
     if (std::holds_alternative<canary::RemoveFinalizer>(action)) return remove_finalizer();
     if (std::holds_alternative<canary::ClearCommand>(action)) return clear_command();

@@ -97,46 +97,12 @@ base::Task<bool> WorkloadEffects::primary_carries_target() {
 
 // --- doing
 
-base::Task<base::Result<void>> WorkloadEffects::copy_config(workload::ConfigRef config) {
-  const kube::Resource resource = resource_of(config);
-  const std::string noun = config.secret ? "secret" : "configmap";
-  const std::string copy_name = config.name + "-primary";
-  kube::Api& api = objects_.api();
-  base::Result<Json> source = co_await api.get(resource, spec_.ns, config.name);
-  if (!source) {
-    co_return fail(source.error().within(
-        fmt::format("CreatePrimaryConfigs failed: {} {}.{} get query failed ", noun, config.name, spec_.ns)));
-  }
-  source->set("kind") = resource.kind;
-  base::Result<Json> existing = co_await api.get(resource, spec_.ns, copy_name);
-  if (!existing && existing.error().code != Errc::not_found) co_return fail(existing.error());
-  Json copy = workload::primary_config(*source, existing.value_or(Json()), spec_, options_);
-  const std::string failed = fmt::format("CreatePrimaryConfigs failed: {} {} {}.{} failed",
-                                         existing ? "updating" : "creating", noun, copy_name, spec_.ns);
-  if (existing && workload::must_be_replaced(*existing, copy)) {
-    const Done removed = co_await api.remove(resource, spec_.ns, copy_name, {.uid = kube::uid_of(*existing)});
-    if (!removed) co_return fail(removed.error().within(failed));
-    existing = fail(Errc::not_found, "");
-  }
-  base::Task<base::Result<Json>> write = existing ? api.replace(resource, std::move(copy), "", {})
-                                                  : api.create(resource, spec_.ns, std::move(copy), {});
-  const base::Result<Json> written = co_await std::move(write);
-  if (!written) co_return fail(written.error().within(failed));
-  objects_.note(fmt::format("{} {} synced", resource.kind, copy_name));
-  co_return base::Result<void>();
-}
-
-base::Task<base::Result<std::set<std::string>>> WorkloadEffects::copy_configs(Json target) {
+base::Task<base::Result<std::set<std::string>>> WorkloadEffects::copy_configs(Json target,
+                                                                              std::string primary_id) {
   if (!kind_.has_pods()) co_return std::set<std::string>();
-  const Json& pod_template = kind_.pod_template(target);
-  const base::Result<TrackedConfigs> tracked = co_await configs_.track(spec_.ns, pod_template);
-  if (!tracked) co_return fail(tracked.error());
-  for (const workload::ConfigRef& config : workload::config_refs(pod_template)) {
-    if (!tracked->checksums.contains(config.key())) continue;
-    const base::Result<void> copied = co_await copy_config(config);
-    if (!copied) co_return fail(copied.error());
-  }
-  co_return tracked->keys();
+  base::Result<std::set<std::string>> copied =
+      co_await copies_.copy(kind_.pod_template(target), std::move(primary_id));
+  co_return copied;
 }
 
 base::Task<Done> WorkloadEffects::ensure_primary(canary::EnsurePrimary wanted) {
@@ -145,7 +111,7 @@ base::Task<Done> WorkloadEffects::ensure_primary(canary::EnsurePrimary wanted) {
   const World::Value source = target();
   const base::Result<workload::SelectorLabel> found = label();
   if (!found) co_return fail(found.error());
-  base::Result<std::set<std::string>> copied = co_await copy_configs(*source);
+  base::Result<std::set<std::string>> copied = co_await copy_configs(*source, "");
   if (!copied) co_return fail(copied.error().within(attempt));
   Json object = kind_.new_primary({*source, *found, std::move(*copied), wanted.id}, spec_, options_);
   Done done =
@@ -216,7 +182,7 @@ base::Task<Done> WorkloadEffects::promote(canary::Promote wanted) {
   if (kind_.primary_id(*stable) == wanted.id) co_return Done();
   const base::Result<workload::SelectorLabel> found = label_of(*source, &*stable);
   if (!found) co_return fail(found.error().within(attempt));
-  base::Result<std::set<std::string>> copied = co_await copy_configs(*source);
+  base::Result<std::set<std::string>> copied = co_await copy_configs(*source, kind_.primary_id(*stable));
   if (!copied) co_return fail(copied.error().within(attempt));
   Json promoted = kind_.promoted_primary(std::move(*stable), {*source, *found, std::move(*copied), wanted.id},
                                          spec_, options_);
@@ -252,10 +218,21 @@ base::Task<Done> WorkloadEffects::restore_primary() {
   const base::Result<Json> earlier = co_await earlier_revision(*stable);
   if (!earlier) co_return fail(earlier.error().within(attempt));
   Json restored = kind_.restored_primary(std::move(*stable), *earlier);
+  if (kind_.has_pods()) {
+    // First: its pods are started anew with the template.
+    const Done contents = co_await copies_.restore(kind_.pod_template(restored), kind_.primary_id(restored));
+    if (!contents) co_return fail(contents.error().within(attempt));
+  }
   Done done = co_await objects_.replace(
       kind_.resource(), std::move(restored), attempt,
       fmt::format("{} {} has its previous template again", kind_.resource().kind, spec_.primary_dotted()));
   co_return done;
+}
+
+base::Task<Done> WorkloadEffects::forget_earlier_configs() {
+  const World::Value stable = primary();
+  if (stable && kind_.has_pods()) co_await copies_.forget(kind_.pod_template(*stable));
+  co_return Done();
 }
 
 }  // namespace serin::controller

@@ -3,10 +3,9 @@
 #include <set>
 #include <string>
 
-#include "controller/configs.h"
+#include "controller/config_copies.h"
 #include "controller/objects.h"
 #include "controller/scaler_effects.h"
-#include "workload/configs.h"
 #include "workload/kind.h"
 
 namespace serin::controller {
@@ -22,6 +21,7 @@ class WorkloadEffects {
         kind_(kind),
         options_(options),
         spec_(spec),
+        copies_(objects, configs, options, spec),
         scalers_(objects, spec) {}
 
   /// Fills in target, primary, primary_id, configs, and what is wrong with them.
@@ -43,11 +43,11 @@ class WorkloadEffects {
   base::Task<canary::Done> grow_primary(int replicas);
   base::Task<canary::Done> promote(canary::Promote wanted);
   base::Task<canary::Done> restore_primary();
+  base::Task<canary::Done> forget_earlier_configs();
 
  private:
   /// Copies the target's tracked configs for the primary; their keys.
-  base::Task<base::Result<std::set<std::string>>> copy_configs(Json target);
-  base::Task<base::Result<void>> copy_config(workload::ConfigRef config);
+  base::Task<base::Result<std::set<std::string>>> copy_configs(Json target, std::string primary_id);
   /// The newest object of the kind's history() that carries another revision than the primary.
   base::Task<base::Result<Json>> earlier_revision(Json primary);
   /// The target's label, in view of the primary (null: there is none yet).
@@ -63,6 +63,7 @@ class WorkloadEffects {
   const workload::Kind& kind_;
   const workload::Options& options_;
   const canary::Spec& spec_;
+  ConfigCopies copies_;
   ScalerEffects scalers_;
 };
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/yaml.h"
 #include "controller/controller_for_tests.h"
 
 namespace serin::controller {
@@ -336,6 +337,78 @@ TEST(Configs, ACopyThatCannotBeChangedIsMadeAnew) {
   EXPECT_TRUE(stage.reaches("Succeeded"));
   EXPECT_EQ(stage.get(res::secrets, "token-primary")["type"].str(), "kubernetes.io/basic-auth");
   EXPECT_EQ(stage.get(res::configmaps, "colors-primary").get("data", "color").str(), "green");
+}
+
+/// A release whose only change is the contents of a ConfigMap and a Secret, with which the primary cannot
+/// start.
+void release_unusable_configs(Stage& stage) {
+  stage.create(res::secrets, "{metadata: {name: token}, data: {t: YQ==}}");
+  stage.create(res::configmaps, "{metadata: {name: colors}, data: {color: blue}}");
+  bootstrap(stage, "Deployment");
+  stage.merge(res::deployments, "podinfo",
+              "{spec: {template: {spec: {volumes: [{name: s, secret: {secretName: token}}, "
+              "{name: c, configMap: {name: colors}}]}}}}");
+  EXPECT_TRUE(stage.reaches("Succeeded"));
+  stage.on_event = [&stage](const std::string& text) {
+    if (text.starts_with("Copying")) stage.cluster.pods_become_ready = false;
+    if (text.starts_with("Promotion of")) stage.cluster.pods_become_ready = true;
+  };
+  stage.merge(res::secrets, "token", "{data: {t: Yg==}}");
+  stage.merge(res::configmaps, "colors", "{data: {color: none, extra: x}}");
+}
+
+TEST(Configs, AFailedPromotionGivesTheCopiesTheirPreviousContents) {
+  Stage stage;
+  release_unusable_configs(stage);
+  EXPECT_TRUE(stage.reaches("Promoting"));
+  stage.cluster.settle(5s);
+  EXPECT_EQ(stage.get(res::configmaps, "colors-primary").get("data", "color").str(), "none");
+  const Json kept = stage.get(res::secrets, "token-primary-previous");
+  EXPECT_EQ(kept.get("data", "t").str(), "YQ==");
+  EXPECT_EQ(kube::controller_owner(kept)["name"].str(), "podinfo") << "or it would outlive the Canary";
+
+  EXPECT_TRUE(stage.reaches("Failed"));
+  stage.cluster.settle(60s);
+  EXPECT_EQ(stage.get(res::configmaps, "colors-primary")["data"],
+            base::parse_yaml("color: blue").value().at(0));
+  EXPECT_EQ(stage.get(res::secrets, "token-primary").get("data", "t").str(), "YQ==");
+  EXPECT_EQ(stage.get(res::canaries, "podinfo").get("status", "canaryWeight"), Json(0)) << "it serves again";
+  for (const char* name : {"colors-primary-previous", "token-primary-previous"})
+    EXPECT_TRUE(stage.get(res::configmaps, name).is_null() && stage.get(res::secrets, name).is_null());
+}
+
+TEST(Configs, WhatWasKeptForAPromotionGoesWhenItSucceeds) {
+  Stage stage;
+  release_unusable_configs(stage);
+  stage.on_event = [](const std::string&) {};
+  EXPECT_TRUE(stage.reaches("Promoting"));
+  EXPECT_TRUE(stage.reaches("Succeeded"));
+  stage.cluster.settle(1s);
+  EXPECT_EQ(stage.get(res::configmaps, "colors-primary").get("data", "color").str(), "none");
+  EXPECT_TRUE(stage.get(res::configmaps, "colors-primary-previous").is_null());
+  EXPECT_TRUE(stage.get(res::secrets, "token-primary-previous").is_null());
+}
+
+// A promotion that was cut off, and then another one: the contents to go back to are those of the revision
+// that the primary still carries, not of the one that never came to run.
+TEST(Configs, WhatIsKeptIsForTheRevisionThatThePrimaryCarries) {
+  Stage stage;
+  release_unusable_configs(stage);
+  const std::string id = stage.get(res::deployments, "podinfo-primary")
+                             .get("spec", "template", "metadata", "annotations", "flagger-id")
+                             .str();
+  stage.create(
+      res::configmaps,
+      fmt::format("{{metadata: {{name: colors-primary-previous, annotations: {{serin.dev/primary-id: "
+                  "{}}}}}, data: {{color: green}}}}",
+                  id));
+  stage.create(res::secrets,
+               "{metadata: {name: token-primary-previous, annotations: {serin.dev/primary-id: other}}, data: "
+               "{t: Yw==}}");
+  EXPECT_TRUE(stage.reaches("Failed"));
+  stage.cluster.settle(60s);
+  EXPECT_EQ(stage.get(res::configmaps, "colors-primary").get("data", "color").str(), "green");
+  EXPECT_EQ(stage.get(res::secrets, "token-primary").get("data", "t").str(), "YQ==");
 }
 
 TEST(Configs, WithoutTrackingTheyAreSharedAndNoRevision) {

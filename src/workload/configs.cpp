@@ -10,6 +10,9 @@
 namespace serin::workload {
 namespace {
 
+constexpr std::string_view kept_for_annotation = "serin.dev/primary-id";
+constexpr std::array<std::string_view, 3> contents = {"data", "binaryData", "type"};
+
 /// Calls `visit(secret, holder, name_key)` for every reference; `holder` is the object that has the name.
 /// `Document` is Json or const Json, so that one walk serves finding and renaming.
 template <class Document, class Visit>
@@ -131,10 +134,45 @@ Json primary_config(const Json& source, const Json& existing, const canary::Spec
     owners.push_back(std::move(other));
   }
   copy.set("metadata", "ownerReferences") = std::move(owners);
-  for (const std::string_view key : {"data", "binaryData", "type"}) {
+  for (const std::string_view key : contents) {
     if (!source[key].is_null()) copy.set(key) = source[key];
   }
   return copy;
+}
+
+bool same_contents(const Json& a, const Json& b) {
+  return std::ranges::all_of(
+      contents, [&](std::string_view key) { return a[key] == b[key] || (a[key].empty() && b[key].empty()); });
+}
+
+std::string kept_name(const std::string& copy) {
+  return copy + "-previous";
+}
+
+Json kept_config(const Json& copy, const std::string& primary_id) {
+  Json kept = copy;
+  kept.erase("immutable");
+  const Json& from = copy["metadata"];
+  kept.set("metadata") =
+      Json::object({{"name", kept_name(from["name"].str())}, {"namespace", from["namespace"]}});
+  for (const char* key : {"labels", "ownerReferences"}) {
+    if (!from[key].is_null()) kept.set("metadata", key) = from[key];
+  }
+  kept.set("metadata", "annotations", kept_for_annotation) = primary_id;
+  return kept;
+}
+
+std::string kept_for(const Json& kept) {
+  return kept.get("metadata", "annotations", kept_for_annotation).str();
+}
+
+Json restored_config(Json kept, const std::string& copy) {
+  const Json from = kept["metadata"];
+  kept.set("metadata") = Json::object({{"name", copy}, {"namespace", from["namespace"]}});
+  for (const char* key : {"labels", "ownerReferences"}) {
+    if (!from[key].is_null()) kept.set("metadata", key) = from[key];
+  }
+  return kept;
 }
 
 bool must_be_replaced(const Json& existing, const Json& copy) {

@@ -39,6 +39,18 @@ Json with_primary_configs(Json pod_template, const std::set<std::string>& tracke
 Json primary_config(const Json& source, const Json& existing, const canary::Spec& spec,
                     const Options& options);
 
+/// Whether both hold the same data.
+bool same_contents(const Json& a, const Json& b);
+
+/// The name under which the former contents of a primary's copy are kept while a promotion is under way.
+std::string kept_name(const std::string& copy);
+/// The object that keeps them, for a primary that carries the revision `primary_id` (annotation flagger-id).
+Json kept_config(const Json& copy, const std::string& primary_id);
+/// Which revision of the primary such an object is for; empty: none.
+std::string kept_for(const Json& kept);
+/// The copy of this name, with what was kept.
+Json restored_config(Json kept, const std::string& copy);
+
 /// Whether the API would refuse to turn the copy that exists into this one: it is immutable, or a Secret of
 /// another type. Then it is deleted and made anew.
 bool must_be_replaced(const Json& existing, const Json& copy);
