@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/this_coro.hpp>
 
 #include "analysis/template.h"
@@ -31,6 +32,15 @@ Check without_server(const Metric& metric, Unit unit, const base::Error& error) 
                       fmt::format("Error building Prometheus client for URL {}", error.message));
 }
 
+/// Whether the numbers that a query gives are those of one workload, and so others for another one.
+bool names_target(const std::string& query, const Spec& spec, const Metric& metric) {
+  TemplateScope scope = scope_of(spec, metric);
+  const Result<std::string> one = render(query, scope);
+  scope.target += "-other";
+  const Result<std::string> other = render(query, scope);
+  return one && other && *one != *other;
+}
+
 }  // namespace
 
 Analysis::Analysis(http::Client& client, http::Client& insecure, kube::Api& api, base::Logger log,
@@ -43,7 +53,29 @@ Analysis::Analysis(http::Client& client, http::Client& insecure, kube::Api& api,
 // --- One pass
 
 Task<std::vector<Check>> Analysis::evaluate(Spec spec) {
-  std::vector<Task<Check>> asked = checks_of(spec);
+  std::vector<Check> checks = co_await check_all(spec, Side::canary);
+  Spec stable = spec;
+  stable.target_name = spec.primary_name();
+  std::erase_if(stable.metrics, [&](const Metric& metric) {
+    return std::ranges::none_of(
+        checks, [&](const Check& check) { return check.failed() && check.result.name == metric.name; });
+  });
+  if (stable.metrics.empty()) co_return checks;
+  const std::vector<Check> of_primary = co_await check_all(std::move(stable), Side::primary);
+  for (Check& check : checks) {
+    if (!check.failed()) continue;
+    const auto same = std::ranges::find_if(of_primary, [&](const Check& other) {
+      return other.failed() && other.result.value && other.result.name == check.result.name;
+    });
+    if (same == of_primary.end()) continue;
+    check.result.primary_value = same->result.value;
+    check.result.text += fmt::format(". {} fails it as well: {}", spec.primary_dotted(), same->result.text);
+  }
+  co_return checks;
+}
+
+Task<std::vector<Check>> Analysis::check_all(Spec spec, Side side) {
+  std::vector<Task<Check>> asked = checks_of(spec, side);
   std::vector<Check> checks(asked.size());
   const base::Executor executor = co_await boost::asio::this_coro::executor;
   base::TaskGroup group(executor);
@@ -52,19 +84,24 @@ Task<std::vector<Check>> Analysis::evaluate(Spec spec) {
   co_return checks;
 }
 
-std::vector<Task<Check>> Analysis::checks_of(const Spec& spec) {
+std::vector<Task<Check>> Analysis::checks_of(const Spec& spec, Side side) {
   std::vector<Task<Check>> checks;
   for (const Metric& metric : spec.metrics) {
     const std::optional<Builtin> builtin = builtin_of(metric.name);
-    if (builtin) checks.push_back(check_builtin(spec, metric, *builtin));
-    if (!metric.query.empty()) checks.push_back(check_query(spec, metric));
+    if (builtin) checks.push_back(check_builtin(spec, metric, *builtin, side));
+    if (!metric.query.empty()) checks.push_back(check_query(spec, metric, side));
     if (!builtin && metric.query.empty() && metric.template_name.empty())
       checks.push_back(without_source(metric));
   }
   for (const Metric& metric : spec.metrics) {
-    if (!metric.template_name.empty()) checks.push_back(check_template(spec, metric));
+    if (!metric.template_name.empty()) checks.push_back(check_template(spec, metric, side));
   }
   return checks;
+}
+
+Check Analysis::judge_value(const Spec& spec, const Metric& metric, Side side, double value) {
+  if (options_.on_value && side == Side::canary) options_.on_value(spec, metric.name, value);
+  return judge_number(spec, metric, value);
 }
 
 // --- Built-in checks and in-line queries
@@ -75,21 +112,25 @@ Result<Prometheus> Analysis::server_of(const Spec& spec) const {
   return Prometheus::make(client_, std::move(options));
 }
 
-Task<Check> Analysis::check_builtin(Spec spec, Metric metric, Builtin builtin) {
+Task<Check> Analysis::check_builtin(Spec spec, Metric metric, Builtin builtin, Side side) {
   const auto server = server_of(spec);
   if (!server) {
     const Unit unit = builtin == Builtin::success_rate ? Unit::percent : Unit::milliseconds;
     co_return without_server(metric, unit, server.error());
   }
+  const std::string query = select_queries(options_.mesh_provider, spec).requests;
+  if (side == Side::primary && !names_target(query, spec, metric)) co_return Check();
+  const OnValue nobody, &on_value = side == Side::canary ? options_.on_value : nobody;
   BuiltinCheck asked{builtin, std::move(spec), std::move(metric), options_.mesh_provider};
-  Check check = co_await carry_out(std::move(asked), *server, options_.on_value);
+  Check check = co_await carry_out(std::move(asked), *server, on_value);
   co_return check;
 }
 
-Task<Check> Analysis::check_query(Spec spec, Metric metric) {
+Task<Check> Analysis::check_query(Spec spec, Metric metric, Side side) {
   const auto broken = [&](Errc cause, std::string event) {
     return broken_check(metric, Unit::number, cause, std::move(event));
   };
+  if (side == Side::primary && !names_target(metric.query, spec, metric)) co_return Check();
   const auto server = server_of(spec);
   if (!server) co_return without_server(metric, Unit::number, server.error());
   auto rendered = render(metric.query, scope_of(spec, metric));
@@ -104,18 +145,18 @@ Task<Check> Analysis::check_query(Spec spec, Metric metric) {
                                  number.error().message));
   }
   if (!number->value) co_return no_number(metric);
-  if (options_.on_value) options_.on_value(spec, metric.name, *number->value);
-  co_return judge_number(spec, metric, *number->value);
+  co_return judge_value(spec, metric, side, *number->value);
 }
 
 // --- Templates
 
-Task<Check> Analysis::check_template(Spec spec, Metric metric) {
+Task<Check> Analysis::check_template(Spec spec, Metric metric, Side side) {
   const auto broken = [&](Errc cause, std::string event) {
     return broken_check(metric, Unit::number, cause, std::move(event));
   };
   auto loaded = co_await templates_.load(spec, metric);
   if (!loaded) co_return broken(loaded.error().code, "Metric template " + loaded.error().message);
+  if (side == Side::primary && !names_target(loaded->query, spec, metric)) co_return Check();
   const std::string label = MetricTemplates::label(spec, metric);
   auto rendered = render(loaded->query, scope_of(spec, metric));
   if (!rendered) {
@@ -129,8 +170,7 @@ Task<Check> Analysis::check_template(Spec spec, Metric metric) {
                      fmt::format("Metric query failed for {}: {}", metric.name, number.error().message));
   }
   if (!number->value) co_return no_template_number(metric);
-  if (options_.on_value) options_.on_value(spec, metric.name, *number->value);
-  co_return judge_number(spec, metric, *number->value);
+  co_return judge_value(spec, metric, side, *number->value);
 }
 
 // --- Availability

@@ -28,7 +28,9 @@ class Analysis {
            AnalysisOptions options);
 
   /// One check of everything the spec names, side by side, so that a slow provider costs its own timeout and
-  /// no more. In the reference's order: built-in checks and queries as listed, then templates as listed.
+  /// no more. In the reference's order: built-in checks and queries as listed, then templates as listed. What
+  /// the canary fails is measured for its primary, too, where the query says whose it is: the fault may be
+  /// elsewhere.
   base::Task<std::vector<Check>> evaluate(canary::Spec spec);
 
   /// Whether every provider this canary needs answers. The error is what follows "Error checking metric
@@ -40,10 +42,15 @@ class Analysis {
 
  private:
   [[nodiscard]] base::Result<Prometheus> server_of(const canary::Spec& spec) const;
-  std::vector<base::Task<Check>> checks_of(const canary::Spec& spec);
-  base::Task<Check> check_builtin(canary::Spec spec, canary::Metric metric, Builtin builtin);
-  base::Task<Check> check_query(canary::Spec spec, canary::Metric metric);
-  base::Task<Check> check_template(canary::Spec spec, canary::Metric metric);
+  /// Whose numbers are asked for. The primary's are not exported.
+  enum class Side { canary, primary };
+  base::Task<std::vector<Check>> check_all(canary::Spec spec, Side side);
+  std::vector<base::Task<Check>> checks_of(const canary::Spec& spec, Side side);
+  base::Task<Check> check_builtin(canary::Spec spec, canary::Metric metric, Builtin builtin, Side side);
+  base::Task<Check> check_query(canary::Spec spec, canary::Metric metric, Side side);
+  base::Task<Check> check_template(canary::Spec spec, canary::Metric metric, Side side);
+  /// The judgement of one value, exported if it is the canary's.
+  Check judge_value(const canary::Spec& spec, const canary::Metric& metric, Side side, double value);
   base::Task<base::Result<void>> check_template_provider(canary::Spec spec, canary::Metric metric);
 
   http::Client& client_;

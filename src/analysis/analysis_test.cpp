@@ -100,6 +100,33 @@ TEST_F(AnalysisTest, TellsEveryReasonAtOnce) {
             "failed: Halt podinfo.test advancement request duration 1.2s > 500ms");
 }
 
+TEST_F(AnalysisTest, TellsWhatThePrimaryFailsAsWell) {
+  add_template(R"({"type":"prometheus","address":"http://p"})", "errors{app=\"{{ target }}\"}");
+  const Metric whole{.name = "all", .range = Bounds{.max = 5}, .query = "errors{ns=\"{{ namespace }}\"}"};
+  spec.metrics = {rate, duration, whole, templated};
+  // The canary's: rate and requests, duration and requests, all, custom; then the primary's of what failed.
+  for (const char* value : {"50", "4", "100", "4", "9", "7", "60.5", "4", "6"}) answer(value);
+  const std::vector<Check> checks = world.get(analysis.evaluate(spec));
+  EXPECT_EQ(checks.at(0).result.primary_value, 60.5);
+  EXPECT_EQ(checks.at(0).result.text,
+            "50.00% on 240 requests in the last 1m; limit: at least 99%. podinfo-primary.test fails it as "
+            "well: 60.50% on 240 requests in the last 1m; limit: at least 99%");
+  EXPECT_EQ(checks.at(0).event, "Halt podinfo.test advancement success rate 50.00% < 99%");
+  EXPECT_EQ(checks.at(2).result.primary_value, std::nullopt) << "it says nothing about one workload";
+  EXPECT_EQ(checks.at(3).result.primary_value, 6);
+  EXPECT_EQ(http.sent.size(), 9u);
+  EXPECT_THAT(http.sent[6].request.url.target, HasSubstr("podinfo-primary"));
+  EXPECT_THAT(values, ElementsAre("request-success-rate 50", "request-duration 0.1", "all 9", "custom 7"));
+}
+
+TEST_F(AnalysisTest, APrimaryThatDoesWellIsNotBlamed) {
+  spec.metrics = {rate};
+  for (const char* value : {"50", "4", "99.9", "4"}) answer(value);
+  const canary::CheckResult result = world.get(analysis.evaluate(spec)).at(0).result;
+  EXPECT_EQ(result.primary_value, std::nullopt);
+  EXPECT_THAT(result.text, ::testing::EndsWith("at least 99%"));
+}
+
 TEST_F(AnalysisTest, TellsOnHowManyRequestsAVerdictRests) {
   spec.metrics = {rate};
   const auto requests = [&](const std::string& per_second) {

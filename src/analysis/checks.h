@@ -16,6 +16,7 @@ struct Check {
   std::string event;  ///< the Warning event that says why it did not pass; empty if it did
 
   [[nodiscard]] bool passed() const { return result.verdict == canary::Verdict::passed; }
+  [[nodiscard]] bool failed() const { return result.verdict == canary::Verdict::failed; }
   bool operator==(const Check&) const = default;
 };
 

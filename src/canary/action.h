@@ -125,6 +125,7 @@ struct ApexReply {
 struct CheckReply {
   bool passed = true;
   bool unknown = false;              ///< not passed, but nothing failed either: there was no data to judge by
+  bool shared = false;               ///< not passed, but the primary fails whatever the canary does
   std::vector<std::string> texts;    ///< why not, as the Warning shows it
   std::vector<CheckResult> results;  ///< what was measured, for status.checks
 };

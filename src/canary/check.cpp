@@ -25,6 +25,7 @@ Json to_json(const CheckResult& check) {
   set_text(object, "limit", check.limit);
   set_text(object, "window", check.window);
   set_number(object, "requests", check.requests);
+  set_number(object, "primaryValue", check.primary_value);
   set_text(object, "text", check.text);
   return object;
 }
@@ -58,7 +59,8 @@ std::vector<CheckResult> read_checks(const Json& array) {
                       .window = entry["window"].str(),
                       .verdict = *verdict,
                       .text = entry["text"].str(),
-                      .requests = entry["requests"].as_double()});
+                      .requests = entry["requests"].as_double(),
+                      .primary_value = entry["primaryValue"].as_double()});
   }
   return checks;
 }

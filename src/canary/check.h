@@ -27,6 +27,7 @@ struct CheckResult {
   Verdict verdict = Verdict::passed;
   std::string text;                ///< one sentence for people; where the verdict is unknown, with the remedy
   std::optional<double> requests;  ///< on how many requests the value rests, where that is known
+  std::optional<double> primary_value;  ///< the primary's, if it fails the same check
 
   bool operator==(const CheckResult&) const = default;
 };

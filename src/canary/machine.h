@@ -27,6 +27,7 @@ struct Memory {
   bool paused = false;  ///< that it is paused has been announced
   std::optional<Phase> phase_before_deletion;
   std::optional<base::MonoTime> unknown_since;  ///< when checks began to have nothing to judge by
+  std::optional<base::MonoTime> shared_since;   ///< when the primary began to fail whatever the canary does
   std::optional<base::MonoTime> route_refused;  ///< since when the next step cannot be routed
   std::optional<base::MonoTime> growing;  ///< since when the primary is awaited to take the traffic back
   bool idle_told = false;                 ///< that it receives no requests has been announced in this run
@@ -37,6 +38,7 @@ struct Settings {
   base::Duration retry = std::chrono::seconds(2);  ///< pause before something that failed is tried again
   base::Duration
       unknown_grace{};  ///< how long checks may have nothing to judge by before that counts as failed
+  base::Duration shared_grace{};  ///< how long a canary may fail what its primary fails as well
   /// How long a rollback waits for the primary to be large enough for all traffic.
   base::Duration capacity_wait = std::chrono::seconds(30);
   int foreign_routes_max = 10;  ///< so many changes of routes by somebody else end a run

@@ -611,6 +611,21 @@ TEST(Machine, ChecksWithoutDataAreExcusedForAsLongAsTheSettingSays) {
   EXPECT_EQ(world.status.failed_checks, 0);
 }
 
+TEST(Machine, WhatThePrimaryFailsAsWellIsExcusedForAsLongAsTheSettingSays) {
+  for (const auto& [grace, phase] : {std::pair(35s, Phase::succeeded), std::pair(0s, Phase::failed)}) {
+    ModelWorld world = initialized();
+    world.settings.shared_grace = grace;
+    world.shared = true;
+    int asked = 0;
+    world.check = [&] {
+      return ++asked <= 3 ? std::string("Halt success rate 10.00% < 99%") : std::string();
+    };
+    world.push("B");
+    world.settle();
+    EXPECT_EQ(world.status.phase, phase) << grace.count();
+  }
+}
+
 TEST(Machine, WhatWasMeasuredIsInTheStatus) {
   ModelWorld world = initialized();
   world.results = {{.name = "request-success-rate", .value = 99.5, .limit = "at least 99%", .window = "1m"}};

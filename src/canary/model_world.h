@@ -38,7 +38,8 @@ class ModelWorld {
   bool deleting = false, finalizer = true, gone = false;
   std::function<std::string(const Webhook&)> answer = [](const Webhook&) { return std::string(); };
   std::function<std::string()> check = [] { return std::string(); };  ///< the failure's text; empty: passed
-  bool no_data = false;                                               ///< what fails does so for want of data
+  bool shared = false;   ///< what fails does so for the primary as well
+  bool no_data = false;  ///< what fails does so for want of data
   /// Why a write fails; empty: it succeeds. Asked for actions whose reply is Done.
   std::function<std::string(const Action&)> refuse = [](const Action&) { return std::string(); };
   std::vector<CheckResult> results;           ///< what checks measure

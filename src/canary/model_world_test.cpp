@@ -142,7 +142,7 @@ Reply ModelWorld::carry_out(const Action& action) {
           [&](const EvaluateMetrics&) -> Reply {
             const std::string text = check();
             if (text.empty()) return CheckReply{.results = results};
-            return CheckReply{false, no_data, {text}, results};
+            return CheckReply{false, no_data, shared, {text}, results};
           },
           [&](const Drain&) -> Reply {
             now += std::chrono::seconds(3);

@@ -109,6 +109,7 @@ void Turn::Machine::forget_run() {
   stop_waiting();
   in.memory.judged.reset();
   in.memory.unknown_since.reset();
+  in.memory.shared_since.reset();
   in.memory.route_refused.reset();
   in.memory.growing.reset();
   in.memory.rolling_back = false;
@@ -197,16 +198,16 @@ Plan<bool> Turn::Machine::judged_good() {
   const CheckReply checks = co_await ask(EvaluateMetrics{});
   in.status.checks = checks.results;
   co_await tell_missing_traffic(checks);
-  if (checks.passed) {
-    in.memory.unknown_since.reset();
-    co_return true;
-  }
-  if (!checks.unknown) in.memory.unknown_since.reset();
-  if (checks.unknown && !in.memory.unknown_since) in.memory.unknown_since = now;
+  const auto lasts = [&](bool state, std::optional<base::MonoTime>& since, base::Duration grace) {
+    since = state ? std::optional(since.value_or(now)) : std::nullopt;
+    return since && now < *since + grace;
+  };
+  const bool unknown = lasts(checks.unknown, in.memory.unknown_since, in.settings.unknown_grace);
+  const bool shared = lasts(checks.shared, in.memory.shared_since, in.settings.shared_grace);
+  if (checks.passed) co_return true;
   const std::string last = checks.texts.empty() ? "metric check failed" : checks.texts.back();
   for (std::size_t i = 0; i + 1 < checks.texts.size(); ++i) co_await warning(checks.texts[i], phase());
-  const bool excused = checks.unknown && now < *in.memory.unknown_since + in.settings.unknown_grace;
-  if (excused) {
+  if (unknown || shared) {
     co_await warning(last, phase());
     in.memory.judged = now;
     wake_at(now + spec().interval);

@@ -53,6 +53,8 @@ void declare(Flags& flags, controller::Options& options, bool& version) {
       .duration("interval-min", options.interval_min, "shorter analysis intervals are raised to this")
       .duration("unknown-grace", options.unknown_grace,
                 "how long checks may have nothing to judge by before that counts as failed")
+      .duration("shared-fault-grace", options.shared_grace,
+                "how long a canary may fail checks that its primary fails as well")
       .integer("max-rollouts", options.rollouts_max,
                "so many canaries may be in a run at once; 0: all of them")
       .text("ingress-annotations-prefix", options.routing.ingress_annotations_prefix,

@@ -32,8 +32,9 @@ struct Options {
   base::Duration interval_min = std::chrono::seconds(10);  ///< shorter analysis intervals are raised to it
   base::Duration drain = std::chrono::seconds(3);          ///< between rerouting and scaling down
   base::Duration
-      unknown_grace{};   ///< how long checks may have nothing to judge by before that counts as failed
-  int rollouts_max = 0;  ///< so many canaries may be in a run at once; 0: all
+      unknown_grace{};  ///< how long checks may have nothing to judge by before that counts as failed
+  base::Duration shared_grace{};  ///< how long a canary may fail what its primary fails as well
+  int rollouts_max = 0;           ///< so many canaries may be in a run at once; 0: all
   routing::RouterOptions routing;
   notify::NotifierFlags notifier;
   std::string cluster_name;          ///< told with every alert

@@ -63,7 +63,7 @@ class Process {
                 options_.mesh_provider,
                 options_.drain,
                 options_.routing,
-                {.unknown_grace = options_.unknown_grace},
+                {.unknown_grace = options_.unknown_grace, .shared_grace = options_.shared_grace},
                 &fleet_},
         controller_(shared_, {options_.interval_min}, log_, executor_),
         background_(executor_),
