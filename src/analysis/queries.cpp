@@ -124,9 +124,10 @@ std::string provider_of(std::string_view global, const canary::Spec& spec) {
   return provider;
 }
 
-/// "linkerd", "linkerd:service", "smi:linkerd", "smi:v1alpha2:linkerd".
+/// "linkerd", "linkerd:service", "smi:v1alpha2", "smi:v1alpha2:linkerd": of the meshes that obey
+/// TrafficSplits only Linkerd is supported.
 bool is_linkerd(std::string_view provider) {
-  return provider.starts_with("linkerd") || (provider.starts_with("smi:") && provider.contains(":linkerd"));
+  return provider.starts_with("linkerd") || (provider.starts_with("smi:") && !provider.contains("istio"));
 }
 
 const Source& source_of(std::string_view provider) {

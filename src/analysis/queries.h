@@ -26,9 +26,8 @@ struct BuiltinQueries {
   bool word_names_only = false;  ///< names must be rendered with '_' for every non-word character
 };
 
-/// `global` is the controller's -mesh-provider. Beyond the reference, "linkerd:service" and SMI strings that
-/// name Linkerd ("smi:v1alpha2:linkerd") mean Linkerd, as one would think; unknown providers are measured as
-/// Istio.
+/// `global` is the controller's -mesh-provider. Beyond the reference, "linkerd:service" and SMI strings
+/// ("smi:v1alpha2") mean Linkerd, as one would think; unknown providers are measured as Istio.
 BuiltinQueries select_queries(std::string_view global, const canary::Spec& spec);
 
 /// What else may have counted the canary's requests, if the series of select_queries() have none: Linkerd's

@@ -28,7 +28,7 @@ TEST(Queries, Selection) {
       {"istio", "nginx", "Deployment", "nginx", "nginx_ingress_controller_requests"},
       {"smi:linkerd", "", "Deployment", "smi:linkerd", "response_total"},
       {"smi:v1alpha2:linkerd", "", "Deployment", "smi:v1alpha2:linkerd", "response_total"},
-      {"smi:v1alpha2", "", "Deployment", "smi:v1alpha2", "istio_requests_total"},
+      {"smi:v1alpha2", "", "Deployment", "smi:v1alpha2", "response_total"},
       {"linkerd", "gatewayapi:v1", "Deployment", "linkerd", "response_total"},
       {"linkerd", "kubernetes", "Deployment", "linkerd", "response_total"},
       {"gatewayapi:v1", "nginx", "Deployment", "nginx", "nginx_ingress_controller_requests"},

@@ -5,17 +5,37 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <unordered_map>
 
 namespace serin::base {
 
 // --- Object
 
+/// Where each member is, by its key.
+struct Json::Object::Index {
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  static constexpr std::size_t worth_it = 64;  ///< so many members
+
+  explicit Index(const std::vector<Member>& members) {
+    for (const Member& member : members) places.emplace(member.key, places.size());
+  }
+
+  std::unordered_map<std::string, std::size_t, Hash, std::equal_to<>> places;
+};
+
 Json::Object::Object() = default;
 Json::Object::Object(std::initializer_list<Member> members) : members_(members) {}
-Json::Object::Object(const Object&) = default;
+Json::Object::Object(const Object& other)
+    : members_(other.members_), index_(other.index_ ? std::make_unique<Index>(*other.index_) : nullptr) {}
 Json::Object::Object(Object&&) noexcept = default;
-Json::Object& Json::Object::operator=(const Object&) = default;
+Json::Object& Json::Object::operator=(const Object& other) {
+  return *this = Object(other);
+}
 Json::Object& Json::Object::operator=(Object&&) noexcept = default;
 Json::Object::~Object() = default;
 std::size_t Json::Object::size() const {
@@ -35,9 +55,19 @@ std::vector<Json::Member>::const_iterator Json::Object::end() const {
   return members_.end();
 }
 
+/// Of the member; how many there are if it is not among them.
+std::size_t Json::Object::position(std::string_view key) const {
+  if (index_) {
+    const auto found = index_->places.find(key);
+    return found == index_->places.end() ? members_.size() : found->second;
+  }
+  const auto found = std::ranges::find(members_, key, &Member::key);
+  return static_cast<std::size_t>(found - members_.begin());
+}
+
 const Json* Json::Object::find(std::string_view key) const {
-  const auto it = std::ranges::find(members_, key, &Member::key);
-  return it == members_.end() ? nullptr : &it->value;
+  const std::size_t at = position(key);
+  return at == members_.size() ? nullptr : &members_[at].value;
 }
 
 Json* Json::Object::find(std::string_view key) {
@@ -45,14 +75,20 @@ Json* Json::Object::find(std::string_view key) {
 }
 
 Json& Json::Object::operator[](std::string_view key) {
-  if (Json* found = find(key)) return *found;
-  return members_.emplace_back(Member{std::string(key), Json()}).value;
+  if (!index_ && members_.size() >= Index::worth_it) index_ = std::make_unique<Index>(members_);
+  const std::size_t at = position(key);
+  if (at == members_.size()) {
+    members_.push_back(Member{std::string(key), Json()});
+    if (index_) index_->places.emplace(key, at);
+  }
+  return members_[at].value;
 }
 
 bool Json::Object::erase(std::string_view key) {
-  const auto it = std::ranges::find(members_, key, &Member::key);
-  if (it == members_.end()) return false;
-  members_.erase(it);
+  const std::size_t at = position(key);
+  if (at == members_.size()) return false;
+  members_.erase(members_.begin() + static_cast<std::ptrdiff_t>(at));
+  index_.reset();
   return true;
 }
 

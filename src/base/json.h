@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,7 +25,8 @@ class Json {
   using Array = std::vector<Json>;
   enum class Kind { null, boolean, number, string, array, object };
 
-  /// Members in the order they were written. Look-up is linear: objects of the API have few members.
+  /// Members in the order they were written. Most objects have few members, and are searched from the front;
+  /// large ones (a ConfigMap's data) have an index.
   class Object {
    public:
     Object();
@@ -50,7 +52,11 @@ class Json {
     [[nodiscard]] std::vector<Member>::const_iterator end() const;
 
    private:
+    struct Index;
+    [[nodiscard]] std::size_t position(std::string_view key) const;
+
     std::vector<Member> members_;
+    std::unique_ptr<Index> index_;  // null: look-up is linear
   };
 
   /// How deep a document may nest before it is refused.

@@ -40,6 +40,24 @@ TEST(Json, LooksUpWithoutTests) {
   EXPECT_TRUE(value["spec"]["names"].at(7).is_null());
 }
 
+TEST(Json, LooksUpInLargeObjects) {
+  Json large = Json::object();
+  for (int i = 0; i < 100'000; ++i) large.set(std::to_string(i)) = i;
+  EXPECT_EQ(Json::parse(large.dump()).value(), large) << "in far less time than a quadratic way would take";
+  Json copy = large;
+  EXPECT_TRUE(copy.erase("99999"));
+  EXPECT_TRUE(copy.erase("5"));
+  EXPECT_FALSE(copy.erase("5"));
+  copy.set("6") = "six";
+  copy.set("new") = "last";
+  EXPECT_EQ(copy.size(), large.size() - 1);
+  EXPECT_EQ(copy["6"].str(), "six");
+  EXPECT_EQ(copy["99998"], Json(99998));
+  EXPECT_TRUE(copy["5"].is_null());
+  EXPECT_EQ(large["5"], Json(5));
+  EXPECT_EQ((copy.members().end() - 1)->key, "new");
+}
+
 TEST(Json, WritesPaths) {
   Json value;
   value.set("metadata", "labels", "app") = "podinfo";

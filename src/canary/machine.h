@@ -30,6 +30,7 @@ struct Memory {
   std::optional<base::MonoTime> shared_since;   ///< when the primary began to fail whatever the canary does
   std::optional<base::MonoTime> route_refused;  ///< since when the next step cannot be routed
   std::optional<base::MonoTime> growing;  ///< since when the primary is awaited to take the traffic back
+  std::string closed_gate;                ///< the gate before more traffic that was found closed last
   bool idle_told = false;                 ///< that it receives no requests has been announced in this run
   int foreign_routes = 0;                 ///< how often in this run somebody else changed the routes
 };

@@ -114,6 +114,7 @@ void Turn::Machine::forget_run() {
   in.memory.growing.reset();
   in.memory.rolling_back = false;
   in.memory.foreign_routes = 0;
+  in.memory.closed_gate.clear();
   in.memory.idle_told = false;
 }
 
@@ -182,14 +183,14 @@ Plan<bool> Turn::Machine::judged_good() {
   if (at_start()) {
     co_await normal(fmt::format("Starting canary analysis for {}", spec().target_dotted()), phase());
     const std::optional<HookFailure> failed =
-        co_await call_hooks(HookType::pre_rollout, phase(), "Pre-rollout");
+        co_await call_hooks(HookType::pre_rollout, Phase::progressing, "Pre-rollout");
     if (failed) {
       co_await failed_check(fmt::format("Halt {} advancement pre-rollout check {} failed {}", spec().dotted(),
                                         failed->hook.name, failed->text));
     }
     co_return !failed;
   }
-  const std::optional<HookFailure> failed = co_await call_hooks(HookType::rollout, phase(), "");
+  const std::optional<HookFailure> failed = co_await call_hooks(HookType::rollout, Phase::progressing, "");
   if (failed) {
     co_await failed_check(fmt::format("Halt {} advancement external check {} failed {}", spec().dotted(),
                                       failed->hook.name, failed->text));
@@ -241,13 +242,17 @@ Plan<> Turn::Machine::failed_check(std::string text) {
   wake_at(now + spec().interval);
 }
 
-/// The gate before more traffic; false: it is closed, and that is announced.
+/// The gate before more traffic; false: it is closed, and that has been announced once.
 Plan<bool> Turn::Machine::traffic_increase_confirmed() {
   const std::optional<HookFailure> closed =
       co_await call_hooks(HookType::confirm_traffic_increase, phase(), "Confirm-traffic-increase");
-  if (!closed) co_return true;
+  if (!closed) {
+    in.memory.closed_gate.clear();
+    co_return true;
+  }
   in.memory.judged = now;
   wake_at(now + spec().interval);
+  if (std::exchange(in.memory.closed_gate, closed->hook.name) == closed->hook.name) co_return false;
   co_await warning(fmt::format("Halt {} advancement waiting for traffic increase approval {}",
                                spec().dotted(), closed->hook.name),
                    phase());

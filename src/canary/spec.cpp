@@ -168,7 +168,15 @@ Webhook read_webhook(const Reader& reader) {
   return hook;
 }
 
-Metric read_metric(const Reader& reader) {
+/// What the controller's flag forbids to refer to (spec 03 §7).
+void check_namespace(const Reader& reader, const std::string& noun, const std::string& name,
+                     const std::string& ns, const Spec& spec, const SpecDefaults& defaults) {
+  if (!defaults.no_cross_namespace_refs || name.empty() || ns.empty() || ns == spec.ns) return;
+  reader.complain("namespace", fmt::format("can't access {} {}.{}, cross-namespace references are blocked",
+                                           noun, name, ns));
+}
+
+Metric read_metric(const Reader& reader, const Spec& spec, const SpecDefaults& defaults) {
   Metric metric;
   metric.name = reader.text("name");
   metric.interval = reader.text("interval", "1m");
@@ -181,8 +189,11 @@ Metric read_metric(const Reader& reader) {
     metric.range = Bounds{range.number("min"), range.number("max")};
   }
   metric.query = reader.text("query");
-  metric.template_name = reader.child("templateRef").text("name");
-  metric.template_namespace = reader.child("templateRef").text("namespace");
+  const Reader reference = reader.child("templateRef");
+  metric.template_name = reference.text("name");
+  metric.template_namespace = reference.text("namespace");
+  check_namespace(reference, "metric template", metric.template_name, metric.template_namespace, spec,
+                  defaults);
   metric.variables = reader.strings("templateVariables");
   const bool built_in = metric.name == "request-success-rate" || metric.name == "request-duration";
   if (!built_in && metric.query.empty() && metric.template_name.empty()) {
@@ -192,7 +203,7 @@ Metric read_metric(const Reader& reader) {
   return metric;
 }
 
-AlertRef read_alert(const Reader& reader, const std::string& ns) {
+AlertRef read_alert(const Reader& reader, const Spec& spec, const SpecDefaults& defaults) {
   AlertRef alert;
   alert.name = reader.text("name");
   const std::string severity = reader.text("severity");
@@ -204,7 +215,8 @@ AlertRef read_alert(const Reader& reader, const std::string& ns) {
   const Reader provider = reader.child("providerRef");
   alert.provider_name = provider.text("name");
   alert.provider_namespace = provider.text("namespace");
-  if (alert.provider_namespace.empty()) alert.provider_namespace = ns;
+  if (alert.provider_namespace.empty()) alert.provider_namespace = spec.ns;
+  check_namespace(provider, "alert provider", alert.provider_name, alert.provider_namespace, spec, defaults);
   if (alert.provider_name.empty()) provider.complain("name", "is required: the AlertProvider to tell");
   return alert;
 }
@@ -229,9 +241,9 @@ void read_steps(const Reader& reader, Spec& spec) {
   spec.step_weight_promotion = reader.integer("stepWeightPromotion", 0, 0, 100);
   spec.iterations = reader.integer("iterations", 0, 0, any);
   if (spec.iterations > 0 || spec.skip_analysis) return;
+  if (!spec.step_weights.empty() && spec.step_weight <= 0) return;
   if (spec.max_weight > 100)
     reader.complain("maxWeight", fmt::format("{} is out of range, use 1 to 100", spec.max_weight));
-  if (!spec.step_weights.empty() && spec.step_weight <= 0) return;
   if (spec.step_weight < 1 || spec.step_weight > 100) {
     reader.complain("stepWeight",
                     fmt::format("{} would never end the analysis, use 1 to 100", spec.step_weight));
@@ -274,13 +286,13 @@ void read_analysis(const Reader& reader, const SpecDefaults& defaults, Spec& spe
   spec.primary_ready_percent = reader.integer("primaryReadyThreshold", 100, 0, 100);
   spec.canary_ready_percent = reader.integer("canaryReadyThreshold", 100, 0, 100);
   for (std::size_t i = 0; i < reader.json()["metrics"].size(); ++i) {
-    spec.metrics.push_back(read_metric(reader.element("metrics", i)));
+    spec.metrics.push_back(read_metric(reader.element("metrics", i), spec, defaults));
   }
   for (std::size_t i = 0; i < reader.json()["webhooks"].size(); ++i) {
     spec.webhooks.push_back(read_webhook(reader.element("webhooks", i)));
   }
   for (std::size_t i = 0; i < reader.json()["alerts"].size(); ++i) {
-    spec.alerts.push_back(read_alert(reader.element("alerts", i), spec.ns));
+    spec.alerts.push_back(read_alert(reader.element("alerts", i), spec, defaults));
   }
 }
 

@@ -161,7 +161,8 @@ struct Spec {
 /// What a controller's flags say about every canary.
 struct SpecDefaults {
   base::Duration interval_min =
-      std::chrono::seconds(10);  ///< shorter intervals are raised to it (spec 03 §4)
+      std::chrono::seconds(10);          ///< shorter intervals are raised to it (spec 03 §4)
+  bool no_cross_namespace_refs = false;  ///< templates and alert providers must be in the canary's namespace
 };
 
 /// A spec and everything that is wrong with it. A canary with problems is neither started nor continued.

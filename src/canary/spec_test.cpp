@@ -141,12 +141,30 @@ TEST(Spec, ReadsAlerts) {
                   "spec.analysis.alerts[2].providerRef.name: is required: the AlertProvider to tell"));
 }
 
+TEST(Spec, ReferencesToOtherNamespacesCanBeForbidden) {
+  Json canary = guide_canary();
+  const Json elsewhere = Json::object({{"name", "x"}, {"namespace", "shared"}});
+  canary.set("spec", "analysis", "metrics") =
+      Json::array({Json::object({{"name", "errors"}, {"templateRef", elsewhere}})});
+  canary.set("spec", "analysis", "alerts") =
+      Json::array({Json::object({{"name", "chat"}, {"providerRef", elsewhere}})});
+  EXPECT_THAT(read_spec(canary, {}).problems, IsEmpty());
+  EXPECT_THAT(read_spec(canary, {.no_cross_namespace_refs = true}).problems,
+              testing::ElementsAre(
+                  "spec.analysis.metrics[0].templateRef.namespace: can't access metric template x.shared, "
+                  "cross-namespace references are blocked",
+                  "spec.analysis.alerts[0].providerRef.namespace: can't access alert provider x.shared, "
+                  "cross-namespace references are blocked"));
+}
+
 TEST(Spec, WantsAscendingSteps) {
   Json canary = guide_canary();
   canary.set("spec", "analysis").erase("stepWeight");
   canary.set("spec", "analysis", "stepWeights") = Json::array({1, 5, 10, 80});
   EXPECT_THAT(read_spec(canary, {}).problems, IsEmpty());
   EXPECT_EQ(read_spec(canary, {}).spec.final_weight(), 80);
+  canary.set("spec", "analysis", "maxWeight") = 500;
+  EXPECT_THAT(read_spec(canary, {}).problems, IsEmpty()) << "it does not count beside a list";
   canary.set("spec", "analysis", "stepWeights") = Json::array({10, 5, 101});
   EXPECT_THAT(read_spec(canary, {}).problems,
               testing::ElementsAre(

@@ -181,8 +181,27 @@ TEST(Gates, TrafficIncreaseIsAskedBeforeEveryWeight) {
   const std::vector<std::string> texts = world.texts();
   EXPECT_EQ(
       std::ranges::count(texts, "Halt podinfo.test advancement waiting for traffic increase approval gate"),
-      2);
+      1)
+      << "once, however long it stays closed";
+  EXPECT_EQ(std::ranges::count(world.alerts, "warn Canary traffic increase is waiting for approval."), 1);
   EXPECT_EQ(std::ranges::count(texts, "Confirm-traffic-increase check gate passed"), 4);
+}
+
+TEST(Gates, RolloutHooksAreAlwaysToldThatTheRunProgresses) {
+  Spec spec = gated(HookType::confirm_promotion);
+  spec.webhooks.push_back({.name = "load", .url = "http://load", .type = HookType::rollout});
+  ModelWorld world = initialized(spec);
+  open_after(world, 3);
+  int asked = 0;
+  world.before = [&](const Action& action) {
+    const auto* call = std::get_if<CallHook>(&action);
+    if (!call || call->hook.type != HookType::rollout) return;
+    EXPECT_EQ(call->phase, Phase::progressing);
+    asked += world.status.phase == Phase::waiting_promotion ? 1 : 0;
+  };
+  world.push("B");
+  world.settle();
+  EXPECT_GT(asked, 0) << "also while the gate is closed";
 }
 
 TEST(Gates, PromotionWaitsAtTheLastWeight) {

@@ -30,6 +30,8 @@ Result<void> check(const Options& options) {
     return fail(Errc::invalid,
                 fmt::format("-zap-encoding \"{}\": use json or console", options.zap_encoding));
   }
+  if (options.port < 0 || options.port > 65535)
+    return fail(Errc::invalid, fmt::format("-port {}: use 1 to 65535, or 0 for any free one", options.port));
   if (options.rollouts_max < 0)
     return fail(Errc::invalid, fmt::format("-max-rollouts {}: use 0 for no limit", options.rollouts_max));
   if (options.metrics_server.empty())

@@ -15,7 +15,8 @@ using ::testing::HasSubstr;
 
 TEST(Options, MistakesAreNamedWithTheirRemedy) {
   EXPECT_TRUE(check({}));
-  Options provider, labels, encoding, server, none, hook;
+  Options provider, labels, encoding, server, none, hook, port;
+  port.port = 70000;
   provider.mesh_provider = "istio";
   labels.selector_labels = {""};
   encoding.zap_encoding = "xml";
@@ -27,6 +28,7 @@ TEST(Options, MistakesAreNamedWithTheirRemedy) {
       {labels, "-selector-labels: name at least one label, such as app"},
       {encoding, "-zap-encoding \"xml\": use json or console"},
       {server, "-metrics-server is not a URL: give one such as http://host:9090"},
+      {port, "-port 70000: use 1 to 65535, or 0 for any free one"},
       {none, "-metrics-server is empty: give the URL of Prometheus"},
       {hook, "-event-webhook is not a URL: give one such as http://host:9090"}};
   for (const auto& [options, text] : cases) {

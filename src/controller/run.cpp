@@ -65,12 +65,20 @@ class Process {
                 options_.routing,
                 {.unknown_grace = options_.unknown_grace, .shared_grace = options_.shared_grace},
                 &fleet_},
-        controller_(shared_, {options_.interval_min}, log_, executor_),
+        controller_(shared_, {options_.interval_min, options_.no_cross_namespace_refs}, log_, executor_),
         background_(executor_),
         work_(executor_) {}
 
-  /// Until a signal, a fatal error or lost leadership.
+  /// Until a signal, a fatal error or lost leadership; the exit status.
   base::Task<int> run() {
+    const int code = co_await operate();
+    background_.cancel();
+    co_await background_.join();
+    co_return code;
+  }
+
+ private:
+  base::Task<int> operate() {
     log_.info(fmt::format("Starting flagger version {} revision serin mesh provider {}", version,
                           options_.mesh_provider));
     const base::Result<void> started = co_await start_server();
@@ -87,11 +95,12 @@ class Process {
                                       " (kubectl apply -f deploy/crds)");
     }
     const base::Result<void> online = co_await analysis_.check_server();
+    const base::Result<http::Url> url = http::Url::parse(options_.metrics_server);
+    const std::string where = url ? url->text() : "";  // without its password
     if (online) {
-      log_.info(fmt::format("Connected to metrics server {}", options_.metrics_server));
+      log_.info(fmt::format("Connected to metrics server {}", where));
     } else {
-      log_.error(
-          fmt::format("Metrics server {} unreachable {}", options_.metrics_server, online.error().message));
+      log_.error(fmt::format("Metrics server {} unreachable {}", where, online.error().message));
     }
     background_.spawn(world_.run());
     background_.spawn(events_.run());
@@ -102,12 +111,9 @@ class Process {
     co_await events_.flush(deadline);
     co_await event_webhooks_.flush(deadline);
     co_await alerts_.flush(deadline);
-    background_.cancel();
-    co_await background_.join();
     co_return code;
   }
 
- private:
   kube::RestOptions rest_options() {
     kube::RestOptions rest;
     rest.per_second = options_.kubeconfig_qps;
@@ -209,7 +215,7 @@ class Process {
     bool lost = false;
     work_.spawn(work(election ? &*election : nullptr, &lost, &stop));
     co_await stop.wait();
-    signals.cancel();
+    signals.clear();  // a second signal ends the process at once
     log_.info("Shutting down operator workers");
     work_.cancel();
     co_await work_.join();

@@ -17,16 +17,6 @@ std::string dotted(const canary::AlertRef& ref) {
   return ref.provider_name + "." + ref.provider_namespace;
 }
 
-/// The text without the part of the URL that lets anybody post.
-std::string redacted(std::string text, const http::Url& url) {
-  if (url.target.size() <= 1) return text;
-  for (auto at = text.find(url.target); at != std::string::npos; at = text.find(url.target, at)) {
-    text.replace(at, url.target.size(), "/...");
-    at += 4;
-  }
-  return text;
-}
-
 }  // namespace
 
 ProxiedClient proxied_clients(base::Executor executor) {
@@ -139,7 +129,8 @@ Task<Result<http::Response>> Alerts::transmit(Destination destination, std::stri
   request.headers = {{"Content-Type", "application/json"}};
   if (!destination.token.empty()) request.headers.add("Authorization", "Bearer " + destination.token);
   request.body = std::move(body);
-  const http::ExchangeOptions limits{.timeout = options_.timeout, .body_max = 64u << 10};
+  const http::ExchangeOptions limits{
+      .timeout = options_.timeout, .body_max = 64u << 10, .redirects_max = 10, .redirects_stay = true};
   // A client of its own a message: few are sent, and a corrected proxy counts at once.
   std::unique_ptr<http::Client> proxied;
   if (!destination.proxy.empty()) {

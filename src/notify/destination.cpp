@@ -63,6 +63,15 @@ Result<void> aim(Destination& destination, const std::string& address) {
 
 }  // namespace
 
+std::string redacted(std::string text, const http::Url& url) {
+  if (url.target.size() <= 1) return text;
+  for (auto at = text.find(url.target); at != std::string::npos; at = text.find(url.target, at)) {
+    text.replace(at, url.target.size(), "/...");
+    at += 4;
+  }
+  return text;
+}
+
 std::string secret_name_of(const Json& provider) {
   return provider["spec"]["secretRef"]["name"].str();
 }

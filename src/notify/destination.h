@@ -17,6 +17,9 @@ struct Destination {
   std::string proxy;  ///< URL of the HTTP proxy to this receiver; empty: the controller's
 };
 
+/// The text without the URL's path and query, which let anybody post.
+std::string redacted(std::string text, const http::Url& url);
+
 /// The name of the Secret, in the provider's namespace, that the provider's address is in; empty: none.
 std::string secret_name_of(const base::Json& provider);
 

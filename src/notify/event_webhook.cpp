@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "notify/destination.h"
+
 namespace serin::notify {
 
 base::Json event_payload(const canary::Spec& spec, const canary::Webhook& hook, const canary::Announce& event,
@@ -44,9 +46,12 @@ void EventWebhooks::send(const canary::Spec& spec, const canary::Announce& event
 }
 
 base::Task<void> EventWebhooks::deliver(canary::Webhook hook, std::string body, std::string dotted) {
+  const base::Result<http::Url> url = http::Url::parse(hook.url);
   const base::Result<void> sent = co_await webhooks_.call(std::move(hook), std::move(body));
   if (sent) co_return;
-  log_.with("canary", dotted).error("error sending event to webhook: " + sent.error().message);
+  log_.with("canary", dotted)
+      .error("error sending event to webhook: " +
+             (url ? redacted(sent.error().message, *url) : sent.error().message));
 }
 
 }  // namespace serin::notify

@@ -21,6 +21,16 @@ SERIN = None
 DENY_NAMESPACES = None  # runs a program under a seccomp filter
 
 
+NOBODY_LISTENS = """
+apiVersion: v1
+kind: Config
+clusters: [{name: c, cluster: {server: "http://127.0.0.1:9"}}]
+contexts: [{name: c, context: {cluster: c, user: u}}]
+users: [{name: u, user: {}}]
+current-context: c
+"""
+
+
 class LocalUp(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory(prefix="serin-local-up-")
@@ -70,6 +80,15 @@ class LocalUp(unittest.TestCase):
         self.assertEqual(again.kubectl("get", "namespace", "kept").returncode, 0)
         self.assertNotIn("\n  controller ", again.text())
         self.assertEqual(again.end(signal.SIGINT), 0)
+
+    def test_a_controller_that_cannot_start_ends(self):
+        """Whoever runs it starts it again; one that stayed would look healthy."""
+        kubeconfig = pathlib.Path(self.folder.name) / "kubeconfig"
+        kubeconfig.write_text(NOBODY_LISTENS)
+        ended = subprocess.run([SERIN, "controller", "-kubeconfig=%s" % kubeconfig, "-port=0"], capture_output=True, text=True,
+                               timeout=PATIENCE)
+        self.assertEqual(ended.returncode, 1, ended.stderr)
+        self.assertIn("the API server does not answer", ended.stdout + ended.stderr)
 
     def test_keeps_its_folder_private(self):
         self.up("--no-controller").wait_ready()

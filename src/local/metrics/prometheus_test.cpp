@@ -74,6 +74,12 @@ TEST(ScrapeTargets, LabelsPodsAsLinkerdVizDoes) {
   EXPECT_EQ(file.at(0).get("labels", "deployment").str(), "podinfo");
 }
 
+TEST(ScrapeTargets, GivesPrometheusNamesItTakes) {
+  EXPECT_EQ(label_name("app.kubernetes.io/name"), "app_kubernetes_io_name");
+  EXPECT_EQ(label_name("2048_game"), "_2048_game")
+      << "one that it refuses would cost all targets of the file";
+}
+
 TEST(ScrapeTargets, NamesTheDaemonSetThatOwnsAPod) {
   const auto targets = scrape_targets(objects(R"(
 metadata: {name: agent-x, namespace: test, ownerReferences: [{kind: DaemonSet, name: agent, controller: true}]}

@@ -32,6 +32,7 @@ std::optional<std::pair<std::string, std::string>> workload_of(const Json& pod, 
 
 std::string label_name(std::string_view kubernetes_label) {
   std::string name(kubernetes_label);
+  if (!name.empty() && std::isdigit(static_cast<unsigned char>(name[0]))) name.insert(0, "_");
   for (char& c : name) {
     if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
   }
