@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <sstream>
+#include <string>
 #include <string_view>
 
 namespace serin::base {
@@ -32,6 +34,34 @@ std::int64_t resident_bytes() {
   return resident * ::sysconf(_SC_PAGESIZE);
 }
 
+std::int64_t virtual_bytes() {
+  std::int64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  return pages * ::sysconf(_SC_PAGESIZE);
+}
+
+/// Since the epoch: field 22 of stat is in clock ticks since the machine was started, see proc(5).
+double start_time() {
+  std::string text;
+  std::getline(std::ifstream("/proc/self/stat"), text);
+  std::istringstream fields(text.substr(text.rfind(')') + 1));
+  std::string skipped;
+  for (int field = 3; field < 22; ++field) fields >> skipped;
+  double ticks = 0, booted = 0;
+  fields >> ticks;
+  std::ifstream machine("/proc/stat");
+  for (std::string word; machine >> word;) {
+    if (word == "btime") machine >> booted;
+  }
+  return booted + ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
+std::uint64_t descriptors_max() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  return limit.rlim_cur;
+}
+
 std::int64_t open_descriptors() {
   std::error_code error;
   return std::distance(std::filesystem::directory_iterator("/proc/self/fd", error), {});
@@ -44,6 +74,12 @@ std::string process_metrics() {
   text += fmt::format("process_cpu_seconds_total {:.2f}\n", cpu_seconds());
   text += head("process_resident_memory_bytes", "gauge", "Resident memory size in bytes.");
   text += fmt::format("process_resident_memory_bytes {}\n", resident_bytes());
+  text += head("process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes.");
+  text += fmt::format("process_virtual_memory_bytes {}\n", virtual_bytes());
+  text += head("process_start_time_seconds", "gauge", "When this process started, since the epoch.");
+  text += fmt::format("process_start_time_seconds {:.2f}\n", start_time());
+  text += head("process_max_fds", "gauge", "How many file descriptors may be open.");
+  text += fmt::format("process_max_fds {}\n", descriptors_max());
   text += head("process_open_fds", "gauge", "Number of open file descriptors.");
   text += fmt::format("process_open_fds {}\n", open_descriptors());
   return text;

@@ -53,7 +53,9 @@ base::Task<canary::Reply> Effects::carry_out(canary::Action action) {
     co_return reply;
   }
   if (std::holds_alternative<canary::EvaluateMetrics>(action)) {
+    const base::MonoTime begun = shared_.clock.now();
     canary::CheckReply reply = co_await shared_.analyst.evaluate(spec_);
+    shared_.meter.judged(spec_, shared_.clock.now() - begun);
     co_return reply;
   }
   Done done = co_await dispatch(std::move(action));

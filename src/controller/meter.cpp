@@ -60,6 +60,15 @@ void PrometheusMeter::weight(const canary::Spec& spec, canary::Routes routes) {
   weight_[labels({{"workload", spec.target_name}, {"namespace", spec.ns}})] = routes.canary;
 }
 
+void PrometheusMeter::judged(const canary::Spec& spec, base::Duration took) {
+  const double seconds = std::chrono::duration<double>(took).count();
+  Durations& durations = durations_[of_target(spec)];
+  for (std::size_t i = 0; i < duration_bounds.size(); ++i)
+    durations.up_to[i] += seconds <= duration_bounds[i];
+  ++durations.count;
+  durations.sum += seconds;
+}
+
 void PrometheusMeter::outcome(const canary::Spec& spec, const canary::CountOutcome& outcome) {
   const std::string label = labels({{"name", spec.target_name},
                                     {"namespace", spec.ns},
@@ -80,11 +89,25 @@ void PrometheusMeter::gone(const canary::Spec& spec) {
   const std::string target = of_target(spec);
   const auto of_canary = [&](const auto& series) { return series.first.starts_with(target); };
   status_.erase(target);
+  durations_.erase(target);
   weight_.erase(labels({{"workload", spec.primary_name()}, {"namespace", spec.ns}}));
   weight_.erase(labels({{"workload", spec.target_name}, {"namespace", spec.ns}}));
   std::erase_if(analysis_, of_canary);
   std::erase_if(successes_, of_canary);
   std::erase_if(failures_, of_canary);
+}
+
+std::string PrometheusMeter::durations() const {
+  constexpr std::string_view name = "flagger_canary_duration_seconds";
+  std::string out =
+      fmt::format("# HELP {0} Seconds spent performing canary analysis.\n# TYPE {0} histogram\n", name);
+  for (const auto& [label, each] : durations_) {
+    for (std::size_t i = 0; i < duration_bounds.size(); ++i)
+      out += fmt::format("{}_bucket{{{},le=\"{}\"}} {}\n", name, label, duration_bounds[i], each.up_to[i]);
+    out += fmt::format("{0}_bucket{{{1},le=\"+Inf\"}} {2}\n{0}_sum{{{1}}} {3}\n{0}_count{{{1}}} {2}\n", name,
+                       label, each.count, each.sum);
+  }
+  return out;
 }
 
 std::string PrometheusMeter::text(const Counts& counts) const {
@@ -99,6 +122,7 @@ std::string PrometheusMeter::text(const Counts& counts) const {
   family(out, "flagger_canary_status", "gauge", "Last canary analysis result", status_);
   family(out, "flagger_canary_weight", "gauge", "The virtual service destination weight current value",
          weight_);
+  out += durations();
   family(out, "flagger_canary_metric_analysis", "gauge", "Last canary analysis result per metric", analysis_);
   family(out, "flagger_canary_successes_total", "counter", "Total number of canary successes", successes_);
   family(out, "flagger_canary_failures_total", "counter", "Total number of canary failures", failures_);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <map>
 #include <string>
 #include <tuple>
@@ -16,6 +17,7 @@ class PrometheusMeter final : public Meter {
 
   void status(const canary::Spec& spec, canary::Phase phase) override;
   void weight(const canary::Spec& spec, canary::Routes routes) override;
+  void judged(const canary::Spec& spec, base::Duration took) override;
   void outcome(const canary::Spec& spec, const canary::CountOutcome& outcome) override;
   void gone(const canary::Spec& spec) override;
   /// The last value of one of a canary's checks.
@@ -33,7 +35,17 @@ class PrometheusMeter final : public Meter {
 
  private:
   using Labels = std::string;  ///< rendered: name="podinfo",namespace="test"
+  static constexpr std::array<double, 11> duration_bounds{0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
+                                                          0.5,   1,    2.5,   5,    10};  ///< seconds
+  struct Durations {
+    std::array<std::int64_t, duration_bounds.size()> up_to{};  ///< each with what is in those before
+    std::int64_t count = 0;
+    double sum = 0;
+  };
+  [[nodiscard]] std::string durations() const;
+
   std::string version_, mesh_provider_;
+  std::map<Labels, Durations> durations_;
   std::map<Labels, double> status_, weight_, analysis_;
   std::map<Labels, std::int64_t> successes_, failures_, requests_;
 };

@@ -19,6 +19,24 @@ TEST(Meter, ExportsWhatWasCountedElsewhere) {
                           HasSubstr("serin_messages_dropped_total{kind=\"event\"} 0\n")));
 }
 
+TEST(Meter, CountsHowLongJudgementsTake) {
+  PrometheusMeter meter("1.44.0", "linkerd");
+  canary::Spec spec;
+  spec.ns = "test";
+  spec.target_name = "podinfo";
+  meter.judged(spec, std::chrono::milliseconds(250));
+  meter.judged(spec, std::chrono::seconds(20));
+  const std::string labels = "name=\"podinfo\",namespace=\"test\"";
+  EXPECT_THAT(meter.text({}),
+              AllOf(HasSubstr("# TYPE flagger_canary_duration_seconds histogram\n"),
+                    HasSubstr("_bucket{" + labels + ",le=\"0.1\"} 0\n"),
+                    HasSubstr("_bucket{" + labels + ",le=\"0.25\"} 1\n"),
+                    HasSubstr("_bucket{" + labels + ",le=\"+Inf\"} 2\n"),
+                    HasSubstr("_sum{" + labels + "} 20.25\n"), HasSubstr("_count{" + labels + "} 2\n")));
+  meter.gone(spec);
+  EXPECT_THAT(meter.text({}), Not(HasSubstr("podinfo")));
+}
+
 TEST(Meter, SeriesGoWithTheirCanary) {
   PrometheusMeter meter("1.44.0", "linkerd");
   canary::Spec spec;

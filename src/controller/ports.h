@@ -51,6 +51,8 @@ class Meter {
   virtual ~Meter() = default;
   virtual void status(const canary::Spec& spec, canary::Phase phase) = 0;
   virtual void weight(const canary::Spec& spec, canary::Routes routes) = 0;
+  /// How long a judgement of the canary took.
+  virtual void judged(const canary::Spec& spec, base::Duration took) = 0;
   virtual void outcome(const canary::Spec& spec, const canary::CountOutcome& outcome) = 0;
   virtual void gone(const canary::Spec& spec) = 0;
 };

@@ -285,14 +285,16 @@ Task<Result<StreamingResponse>> HttpClient::exchange(Request request, ExchangeOp
 /// One request and its answer. A kept-alive connection may turn out to be dead only when it is used; what can
 /// safely be sent again then goes over a new one.
 Task<Result<StreamingResponse>> HttpClient::round_trip(Request request, bool decode, std::size_t piece_max) {
+  const bool repeatable = is_idempotent(request.method);
   for (bool fresh = false; true; fresh = true) {
-    auto connection = co_await connections_->get(request.url, fresh);
+    using enum Connections::Reuse;
+    auto connection = co_await connections_->get(request.url, fresh ? none : repeatable ? any : recent);
     if (!connection) co_return base::fail(connection.error());
     const bool reused = (*connection)->reused;
     bool answered = false;
     auto answer = co_await talk(*std::move(connection), request, &answered);
     if (!answer) {
-      if (reused && !answered && !fresh && is_idempotent(request.method)) continue;
+      if (reused && !answered && !fresh && repeatable) continue;
       co_return base::fail(answer.error());
     }
     Headers& headers = answer->head.headers;

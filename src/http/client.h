@@ -65,6 +65,9 @@ struct ClientOptions {
   ProxyOptions proxy;
   std::string user_agent = "serin";
   std::size_t idle_per_host_max = 8;  ///< kept-alive connections
+  /// So long a kept-alive connection may have been idle for a request that cannot be sent twice (POST): its
+  /// server may be closing it at this very moment.
+  base::Duration idle_for_post_max = std::chrono::seconds(2);
 };
 
 /// The client of the real world: HTTP/1.1 with TLS, kept-alive connections, resolved names cached for a few

@@ -21,7 +21,7 @@ using boost::system::error_code;
 namespace {
 
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
-constexpr auto idle_max_age = std::chrono::seconds(90);  // as Go's default transport
+constexpr base::Duration idle_max_age = std::chrono::seconds(90);  // as Go's default transport
 
 std::string key_of(const Url& url) {
   return url.scheme + "://" + url.host + " " + url.port;
@@ -39,26 +39,26 @@ Connections::Connections(base::Executor executor, ProxyRules proxies, TlsContext
       tls_(std::move(tls)),
       server_name_(options.tls.server_name),
       idle_max_(options.idle_per_host_max),
+      idle_for_post_max_(options.idle_for_post_max),
       resolver_(executor) {}
 
-base::Task<Result<std::unique_ptr<Connection>>> Connections::get(Url url, bool fresh) {
-  if (!fresh) {
-    if (auto idle = take_idle(url)) co_return std::move(idle);
-  }
+base::Task<Result<std::unique_ptr<Connection>>> Connections::get(Url url, Reuse reuse) {
+  if (auto idle = take_idle(url, reuse)) co_return std::move(idle);
   auto connection = co_await dial(std::move(url));
   co_return std::move(connection);
 }
 
-std::unique_ptr<Connection> Connections::take_idle(const Url& url) {
+std::unique_ptr<Connection> Connections::take_idle(const Url& url, Reuse reuse) {
+  if (reuse == Reuse::none) return nullptr;
+  const base::Duration age_max = reuse == Reuse::recent ? idle_for_post_max_ : idle_max_age;
   const auto entry = idle_.find(key_of(url));
   if (entry == idle_.end()) return nullptr;
   const base::MonoTime now = clock_.now();
   std::unique_ptr<Connection> found;
-  while (!found && !entry->second.empty()) {
+  while (!found && !entry->second.empty() && now - entry->second.back().since < age_max) {
     Idle newest = std::move(entry->second.back());
     entry->second.pop_back();
-    const bool usable = now - newest.since < idle_max_age && newest.connection->stream->is_quiet();
-    if (usable) found = std::move(newest.connection);
+    if (newest.connection->stream->is_quiet()) found = std::move(newest.connection);
   }
   if (entry->second.empty()) idle_.erase(entry);
   if (found) found->reused = true;

@@ -25,8 +25,10 @@ class Connections {
  public:
   Connections(base::Executor executor, ProxyRules proxies, TlsContext tls, ClientOptions options);
 
-  /// An idle connection for this URL, or a new one. With `fresh`, always a new one.
-  base::Task<base::Result<std::unique_ptr<Connection>>> get(Url url, bool fresh);
+  /// Which idle connections will do. `recent`: see ClientOptions::idle_for_post_max.
+  enum class Reuse { any, recent, none };
+  /// An idle connection for this URL, or a new one.
+  base::Task<base::Result<std::unique_ptr<Connection>>> get(Url url, Reuse reuse);
   /// Keeps a connection whose last answer was read to its end.
   void put_back(const Url& url, std::unique_ptr<Connection> connection);
   [[nodiscard]] const Url* proxy_for(const Url& url) const { return proxies_.proxy_for(url); }
@@ -36,7 +38,7 @@ class Connections {
     std::unique_ptr<Connection> connection;
     base::MonoTime since;
   };
-  std::unique_ptr<Connection> take_idle(const Url& url);
+  std::unique_ptr<Connection> take_idle(const Url& url, Reuse reuse);
   base::Task<base::Result<std::unique_ptr<Connection>>> dial(Url url);
   base::Task<base::Result<Socket>> connect(std::string host, std::string port);
   base::Task<base::Result<Socket>> tunnel(Socket socket, Url url, Url proxy);
@@ -47,6 +49,7 @@ class Connections {
   TlsContext tls_;
   std::string server_name_;
   std::size_t idle_max_;
+  base::Duration idle_for_post_max_;
   Resolver resolver_;
   std::map<std::string, std::list<Idle>> idle_;  // by scheme and authority; newest last
 };

@@ -50,6 +50,23 @@ TEST(Exchange, CarriesRequestsAndAnswers) {
   Loopback::run({}, echo, {}, echoes);
 }
 
+Task<void> asks_by(Loopback& loop, std::string method, bool reused) {
+  const Request request{.method = std::move(method), .url = loop.url()};
+  const Result<Response> first = co_await loop.client->send(request, {});
+  const Result<Response> second = co_await loop.client->send(request, {});
+  EXPECT_TRUE(first && second);
+  if (!first || !second) co_return;
+  EXPECT_EQ(first->headers.get("X-Peer-Port") == second->headers.get("X-Peer-Port"), reused)
+      << request.method;
+}
+
+TEST(Exchange, WhatCannotBeSentTwiceGoesOverAConnectionThatIsSurelyOpen) {
+  for (const auto& [method, reused] : {std::pair("GET", true), std::pair("POST", false)}) {
+    Loopback::run({}, echo, {.idle_for_post_max = {}},
+                  [&](Loopback& loop) { return asks_by(loop, method, reused); });
+  }
+}
+
 /// 12 MiB in 64 KiB pieces.
 Task<void> stream_much(Request, Responder& responder) {
   co_await responder.start({.headers = {{"Content-Type", "application/octet-stream"}}});

@@ -113,7 +113,14 @@ Task<Result<Destination>> Alerts::find(canary::AlertRef ref, std::string canary_
   }
   const Result<Json> provider =
       co_await api_.get(kube::resources::alert_providers, ref.provider_namespace, ref.provider_name);
-  if (!provider) co_return fail(provider.error().within(who + " error"));
+  if (!provider) {
+    const bool missing = provider.error().code == Errc::not_found;
+    co_return fail(
+        provider.error().code,
+        fmt::format("{} error: {}", who,
+                    missing ? fmt::format("alertprovider.flagger.app \"{}\" not found", ref.provider_name)
+                            : provider.error().message));
+  }
   const std::string secret_name = secret_name_of(*provider);
   if (secret_name.empty()) co_return destination_of(*provider, Json());
   const Result<Json> secret =

@@ -165,7 +165,7 @@ TEST(Alerts, WhatIsMissingIsLoggedAndStopsNoOther) {
   EXPECT_EQ(scene.texts("good.test"), Texts{"one"});
   EXPECT_THAT(scene.log.texts(),
               ::testing::UnorderedElementsAre(
-                  "alert provider absent.test error: alertproviders.flagger.app \"absent\" not found",
+                  "alert provider absent.test error: alertprovider.flagger.app \"absent\" not found",
                   "alert provider keyless.test secretRef error: secrets \"s\" not found"));
   EXPECT_EQ((*scene.log.lines)[0]["canary"].str(), "podinfo.test");
 }

@@ -111,6 +111,7 @@ struct Simulation::Incarnation final : controller::Analyst,
   }
   void status(const canary::Spec&, canary::Phase) override {}
   void weight(const canary::Spec&, canary::Routes) override {}
+  void judged(const canary::Spec&, base::Duration) override {}
   void outcome(const canary::Spec&, const canary::CountOutcome&) override {}
   void gone(const canary::Spec&) override {}
 

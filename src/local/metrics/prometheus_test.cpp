@@ -194,8 +194,10 @@ class PrometheusTest : public testing::Test {
   template <class Condition>
   bool reached(Condition condition, base::Duration within) {
     const base::MonoTime deadline = clock_.now() + within;
-    while (!condition() && clock_.now() < deadline) context_.run_one_for(50ms);
-    return condition();
+    for (bool met = condition(); true; met = condition()) {
+      if (met || clock_.now() >= deadline) return met;
+      context_.run_one_for(50ms);
+    }
   }
 
   asio::io_context context_{1};
