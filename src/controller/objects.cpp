@@ -39,6 +39,17 @@ base::Task<Done> Objects::replace(kube::Resource resource, Json object, std::str
   co_return conclude(resource, std::move(replaced), attempt, std::move(done));
 }
 
+base::Task<Done> Objects::remove(kube::Resource resource, Json object, std::string attempt,
+                                 std::string done) {
+  const kube::ObjectRef ref = kube::ref_of(object);
+  const Done removed = co_await api().remove(resource, ref.ns, ref.name, {.uid = kube::uid_of(object)});
+  if (!removed && removed.error().code != base::Errc::not_found)
+    co_return fail(removed.error().within(attempt));
+  world_.removed(resource, ref);
+  if (!done.empty()) note(std::move(done));
+  co_return Done();
+}
+
 base::Task<Done> Objects::patch(kube::Resource resource, std::string name, Json merge, std::string attempt,
                                 std::string done) {
   base::Result<Json> patched = co_await api().patch(resource, spec_.ns, std::move(name),

@@ -19,12 +19,15 @@ class Objects {
   /// The same in the canary's namespace.
   [[nodiscard]] World::Value find(const kube::Resource& resource, const std::string& name) const;
 
-  /// Creates, replaces or patches, and lets the world know. Errors are "<attempt>: <API's text>"; `done` is
-  /// logged afterwards, unless it is empty.
+  /// Creates, replaces, removes or patches, and lets the world know. Errors are "<attempt>: <API's text>";
+  /// `done` is logged afterwards, unless it is empty.
   base::Task<canary::Done> create(kube::Resource resource, Json object, std::string attempt,
                                   std::string done);
   base::Task<canary::Done> replace(kube::Resource resource, Json object, std::string attempt,
                                    std::string done);
+  /// What is gone already is removed.
+  base::Task<canary::Done> remove(kube::Resource resource, Json object, std::string attempt,
+                                  std::string done);
   base::Task<canary::Done> patch(kube::Resource resource, std::string name, Json merge, std::string attempt,
                                  std::string done);
 

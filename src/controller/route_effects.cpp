@@ -27,9 +27,14 @@ void RouteEffects::observe(canary::Observation& seen, const workload::SelectorLa
 base::Task<Done> RouteEffects::carry_out(base::Result<routing::Writes> writes) {
   if (!writes) co_return base::fail(std::move(writes.error()));
   for (routing::Write& write : *writes) {
-    base::Task<Done> writing =
-        write.create ? objects_.create(write.resource, std::move(write.object), write.attempt, write.done)
-                     : objects_.replace(write.resource, std::move(write.object), write.attempt, write.done);
+    base::Task<Done> writing = [&] {
+      using enum routing::Write::Verb;
+      if (write.verb == create)
+        return objects_.create(write.resource, std::move(write.object), write.attempt, write.done);
+      if (write.verb == remove)
+        return objects_.remove(write.resource, std::move(write.object), write.attempt, write.done);
+      return objects_.replace(write.resource, std::move(write.object), write.attempt, write.done);
+    }();
     Done done = co_await std::move(writing);
     if (!done) co_return done;
   }

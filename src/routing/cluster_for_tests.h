@@ -85,8 +85,12 @@ class Cluster {
     for (const Write& write : *writes) {
       const std::string path =
           write.resource.path(kube::namespace_of(write.object), kube::name_of(write.object));
-      EXPECT_NE(objects_.contains(path), write.create) << path;
-      objects_[path] = write.object;
+      EXPECT_NE(objects_.contains(path), write.verb == Write::Verb::create) << path;
+      if (write.verb == Write::Verb::remove) {
+        objects_.erase(path);
+      } else {
+        objects_[path] = write.object;
+      }
       log.push_back(write.done);
     }
     return log;

@@ -87,11 +87,17 @@ class GatewayRouter final : public Router {
 
   base::Result<Writes> reconcile(const Situation& situation) const override {
     const canary::Spec& spec = situation.spec;
+    const Json* live = find(situation);
     if (attaches_to_service(spec)) {
+      if (std::optional<Write> end = end_of_own_split(situation)) {
+        // What the split has made of the ServiceProfile is waited for at the next look.
+        Writes writes = {*std::move(end)};
+        if (!live) writes.push_back(creation(situation));
+        return writes;
+      }
       const std::string conflict = route_conflict(situation);
       if (!conflict.empty()) return base::fail(base::Errc::conflict, conflict);
     }
-    const Json* live = find(situation);
     if (!live) return Writes{creation(situation)};
     if (const std::string other = foreign_controller(*live, spec); !other.empty())
       return base::fail(base::Errc::conflict, fmt::format("HTTPRoute {}: {}", apex_dotted(spec), other));
@@ -139,12 +145,13 @@ class GatewayRouter final : public Router {
     const canary::Spec& spec = situation.spec;
     const Json route =
         overlaid(new_object(situation, dialect_.resource, spec.service.name), wanted(situation, {}));
-    return {dialect_.resource, route, true, fmt::format("HTTPRoute {} create error", apex_dotted(spec)),
+    return {dialect_.resource, route, Write::Verb::create,
+            fmt::format("HTTPRoute {} create error", apex_dotted(spec)),
             fmt::format("HTTPRoute {} created", apex_dotted(spec))};
   }
 
   Write update(Json route, const canary::Spec& spec, std::string done) const {
-    return {dialect_.resource, std::move(route), false,
+    return {dialect_.resource, std::move(route), Write::Verb::replace,
             fmt::format("HTTPRoute {} update error", apex_dotted(spec)), std::move(done)};
   }
 

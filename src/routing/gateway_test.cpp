@@ -505,11 +505,34 @@ TEST_F(OnService, SaysRetriesAsLinkerdReadsThem) {
   }
 }
 
+TEST_F(OnService, TakesThePlaceOfItsOwnTrafficSplit) {
+  Cluster before{podinfo()};
+  const std::unique_ptr<Router> smi = make_smi_router("v1alpha1");
+  before.reconcile(*smi);
+  before.set(*smi, {60, 40});
+  const kube::Resource& splits = split_resources().front();
+  cluster.put(splits, before.get(splits, "podinfo"));
+  const Json overrides = yaml(
+      "{metadata: {name: podinfo.test.svc.cluster.local, namespace: test}, spec: {dstOverrides: "
+      "[{authority: podinfo-primary.test.svc.cluster.local, weight: '60'}]}}");
+  cluster.put(profile, overrides);
+  EXPECT_EQ(cluster.reconcile(*router),
+            (Lines{"TrafficSplit podinfo.test deleted, an HTTPRoute takes its place",
+                   "HTTPRoute podinfo.test created"}));
+  EXPECT_TRUE(cluster.get(splits, "podinfo").is_null());
+  EXPECT_TRUE(cluster.reconcile(*router).front().ends_with("remove its spec.dstOverrides"))
+      << "until Linkerd's SMI adaptor has taken them away";
+  cluster.remove(profile, "podinfo.test.svc.cluster.local");
+  expect_at_rest("100/0");
+}
+
 TEST_F(OnService, NamesWhatOverrulesIt) {
   Cluster before{podinfo()};
   before.reconcile(*make_smi_router("v1alpha1"));
   const kube::Resource& splits = split_resources().front();
-  cluster.put(splits, before.get(splits, "podinfo"));
+  Json split = before.get(splits, "podinfo");
+  split.set("metadata").erase("ownerReferences");
+  cluster.put(splits, split);
   EXPECT_EQ(
       cluster.reconcile(*router),
       Lines{

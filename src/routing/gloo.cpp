@@ -134,7 +134,7 @@ class GlooRouter final : public Router {
     const Routes routes = live ? in_force(*live, spec).value_or(Routes{}) : Routes{};
     Json table = laid(live ? *live : new_object(situation, resource(), spec.service.name), situation, routes);
     if (live && table == *live) return writes;
-    writes.push_back({resource(), std::move(table), !live,
+    writes.push_back({resource(), std::move(table), live ? Write::Verb::replace : Write::Verb::create,
                       fmt::format("RouteTable {} {} error", apex_dotted(spec), live ? "update" : "create"),
                       fmt::format("RouteTable {} {}", apex_dotted(spec), live ? "updated" : "created")});
     return writes;
@@ -156,7 +156,7 @@ class GlooRouter final : public Router {
     }
     Json table = laid(*live, situation, routes);
     if (table == *live) return Writes();
-    return Writes{{resource(), std::move(table), false,
+    return Writes{{resource(), std::move(table), Write::Verb::replace,
                    fmt::format("RouteTable {} update error", apex_dotted(spec)), ""}};
   }
 

@@ -62,7 +62,7 @@ base::Result<Writes> reconciled(const Situation& situation, Role role) {
   }
   if (live && upstream == *live) return Writes();
   return Writes{
-      {upstream_resource(), std::move(upstream), !live,
+      {upstream_resource(), std::move(upstream), live ? Write::Verb::replace : Write::Verb::create,
        fmt::format("upstream {}.{} {}", name, spec.ns, live ? "spec patch error" : "create query error"),
        ""}};
 }

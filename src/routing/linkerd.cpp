@@ -71,6 +71,18 @@ std::string split_conflict(const Situation& situation) {
   return "";
 }
 
+std::optional<Write> end_of_own_split(const Situation& situation) {
+  const canary::Spec& spec = situation.spec;
+  for (const kube::Resource& resource : split_resources()) {
+    const Json* split = situation.live(resource, {spec.ns, spec.service.name});
+    if (!split || kube::controller_owner(*split)["uid"].str() != spec.uid) continue;
+    return Write{resource, *split, Write::Verb::remove,
+                 fmt::format("TrafficSplit {} delete error", apex_dotted(spec)),
+                 fmt::format("TrafficSplit {} deleted, an HTTPRoute takes its place", apex_dotted(spec))};
+  }
+  return std::nullopt;
+}
+
 std::string route_conflict(const Situation& situation) {
   const canary::Spec& spec = situation.spec;
   if (find_split(situation)) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,9 @@ kube::ObjectRef profile_ref(const canary::Spec& spec);
 /// Why a TrafficSplit of the apex would have no effect, or take away what somebody else has set up. Empty:
 /// nothing.
 std::string split_conflict(const Situation& situation);
+/// What ends this Canary's own TrafficSplit, which another provider has left: HTTPRoutes have no effect
+/// beside it. nullopt: there is none.
+std::optional<Write> end_of_own_split(const Situation& situation);
 /// Why an HTTPRoute of the apex would have no effect. Empty: nothing.
 std::string route_conflict(const Situation& situation);
 /// What divides the apex's traffic behind an ingress's back. Empty: nothing.

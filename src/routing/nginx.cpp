@@ -173,12 +173,13 @@ class NginxRouter final : public Router {
     keep_flux_away(annotations);
     annotate(shadow, spec, {});
     shadow.set("spec") = std::move(wanted);
-    return {ingress(), std::move(shadow), true, fmt::format("ingress {} create error", ref.dotted()),
+    return {ingress(), std::move(shadow), Write::Verb::create,
+            fmt::format("ingress {} create error", ref.dotted()),
             fmt::format("Ingress {} created", ref.dotted())};
   }
 
   static Write update(Json shadow, const canary::Spec& spec, std::string done) {
-    return {ingress(), std::move(shadow), false,
+    return {ingress(), std::move(shadow), Write::Verb::replace,
             fmt::format("ingress {} update error", shadow_ref(spec).dotted()), std::move(done)};
   }
 

@@ -36,8 +36,8 @@ struct Situation {
 /// One object to be written, and the words for it.
 struct Write {
   kube::Resource resource;
-  Json object;          ///< whole; an update carries the resourceVersion it was decided on
-  bool create = false;  ///< or replace
+  Json object;  ///< whole; an update carries the resourceVersion it was decided on
+  enum class Verb { create, replace, remove } verb = Verb::replace;
   std::string attempt;  ///< what an error is prefixed with: "TrafficSplit podinfo.test update error"
   std::string done;     ///< the log line after it: "TrafficSplit podinfo.test updated"; empty: none
 };

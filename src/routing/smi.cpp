@@ -95,15 +95,16 @@ class SmiRouter final : public Router {
     Json split = new_object(situation, resource_, spec.service.name);
     split.set("spec", "backends") = backends(spec, {});
     split.set("spec", "service") = spec.service.name;
-    return {resource_, std::move(split), true, fmt::format("TrafficSplit {} create error", apex_dotted(spec)),
+    return {resource_, std::move(split), Write::Verb::create,
+            fmt::format("TrafficSplit {} create error", apex_dotted(spec)),
             fmt::format("TrafficSplit {} created", apex_dotted(spec))};
   }
 
   Write update(Json live, const canary::Spec& spec, canary::Routes routes, std::string done) const {
     live.set("spec", "service") = spec.service.name;
     live.set("spec", "backends") = backends(spec, routes);
-    return {resource_, std::move(live), false, fmt::format("TrafficSplit {} update error", apex_dotted(spec)),
-            std::move(done)};
+    return {resource_, std::move(live), Write::Verb::replace,
+            fmt::format("TrafficSplit {} update error", apex_dotted(spec)), std::move(done)};
   }
 
   kube::Resource resource_;
