@@ -47,9 +47,12 @@ Flag duration(base::Duration& into) {
 
 Flag toggle(bool& into) {
   return {[&into](const std::string& value) {
-            const bool is_true = value == "true" || value == "1" || value == "t" || value == "T";
-            into = is_true;
-            return is_true || value == "false" || value == "0" || value == "f" || value == "F";
+            // The spellings that Go's flags take.
+            const auto is_one_of = [&](std::initializer_list<std::string_view> spellings) {
+              return std::ranges::find(spellings, value) != spellings.end();
+            };
+            into = is_one_of({"true", "1", "t", "T", "TRUE", "True"});
+            return into || is_one_of({"false", "0", "f", "F", "FALSE", "False"});
           },
           true};
 }

@@ -247,6 +247,12 @@ TEST(Token, KnownSignature) {  // RFC 7515-style token of another implementation
   }
 }
 
+TEST(Configuration, SwitchesAreSpelledAsGoTakesThem) {
+  EXPECT_TRUE(parse_config({"--random-error=True"}, {})->random_error);
+  EXPECT_FALSE(parse_config({"--random-error=FALSE"}, {})->random_error);
+  EXPECT_FALSE(parse_config({"--random-error=yes"}, {}));
+}
+
 TEST(Configuration, FlagsOverEnvironmentOverDefaults) {
   const auto config = parse_config(
       {"--port=9899", "--port-metrics", "9797", "--grpc-port=9999", "--random-delay=false", "--random-error"},
