@@ -94,9 +94,10 @@ Plan<bool> Turn::Machine::save(Status next, std::vector<Message> messages) {
     if (std::exchange(obeying, std::nullopt)) co_await ask(ClearCommand{});
     co_return true;
   }
-  // A conflict means that the Canary has changed: the next turn decides again on what it says then.
+  // A conflict means that the Canary has changed: the next turn decides again on what it says then. The watch
+  // event calls it at once, if it has not come yet.
   if (saved.error().code == base::Errc::conflict) {
-    wake_at(now);
+    retry();
   } else {
     co_await report(
         fmt::format("updating canary {} status failed: {}", spec().dotted(), saved.error().message));
@@ -297,7 +298,8 @@ Plan<> Turn::Machine::turn() {
 
 Plan<> Turn::Machine::act() {
   if (!in.seen.target_problem.empty()) {
-    co_await report(in.seen.target_problem);
+    const bool safe = co_await leave_stranded(in.seen.target_problem);
+    if (safe) co_await report(in.seen.target_problem);
     co_return;
   }
   if (phase() == Phase::initializing) {
@@ -315,7 +317,9 @@ Plan<> Turn::Machine::act() {
   if (!in.seen.route_problem.empty()) co_await report(in.seen.route_problem);
   // Generated objects that cannot be kept must not keep traffic from being brought to safety.
   const bool kept = co_await upkeep();
-  if (!kept && !runs_analysis() && phase() != Phase::promoting && phase() != Phase::finalising) co_return;
+  const bool may_be_unsafe = runs_analysis() || phase() == Phase::promoting || phase() == Phase::finalising ||
+                             status().canary_weight > 0;
+  if (!kept && !may_be_unsafe) co_return;
   const bool obeyed = co_await obey();
   if (obeyed) co_return;
   switch (phase()) {

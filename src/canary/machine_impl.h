@@ -115,6 +115,8 @@ class Turn::Machine {
   void forget_run();
   Plan<> cancel();
   Plan<bool> leave_stranded(std::string why);
+  void forget_lowered_iterations();
+  [[nodiscard]] bool primary_carries_target() const;
   Plan<bool> workloads_ready();
   Plan<bool> judged_good();
   Plan<bool> wants_rollback();
@@ -141,7 +143,8 @@ class Turn::Machine {
   [[nodiscard]] std::vector<Message> success() const;
   Plan<> failed_promotion(std::string reason);
   Plan<> undo_promotion(std::vector<Message> messages);
-  Plan<> replace_lost_primary();
+  Plan<> replace_lost_primary(std::string why);
+  Plan<bool> primary_wants_pods();
   Plan<> heal();
   // --- termination.cpp
   Plan<> terminate();

@@ -197,6 +197,92 @@ TEST(Machine, RevertingToThePromotedRevisionCancelsTheRun) {
   EXPECT_THAT(world.violations, IsEmpty());
 }
 
+// The image is as it was promoted, the configs are not: that is a revision which nobody has analysed.
+TEST(Machine, RevertingTheImageAloneReleasesTheChangedConfig) {
+  ModelWorld world = initialized();
+  const std::string id = world.primary.id;
+  world.configs = {{"configmap/colors", "2"}};
+  world.push("B");
+  world.before = [&](const Action& action) {
+    const auto* set = std::get_if<SetRoutes>(&action);
+    if (set && set->routes.canary == 40) world.push("A");
+  };
+  world.settle();
+  EXPECT_FALSE(world.saw("Cancelling"));
+  EXPECT_EQ(world.status.phase, Phase::succeeded);
+  EXPECT_EQ(world.primary.revision, "A");
+  EXPECT_NE(world.primary.id, id) << "it was promoted with the new config";
+  EXPECT_THAT(world.violations, IsEmpty());
+}
+
+TEST(Machine, ATargetThatIsDeletedInItsRunLosesItsTraffic) {
+  ModelWorld world = initialized();
+  world.push("B");
+  world.before = [&](const Action& action) {
+    const auto* saved = std::get_if<SaveStatus>(&action);
+    if (saved && saved->status.canary_weight == 40) {
+      world.target.exists = false;
+      world.target.ready = 0;
+    }
+  };
+  world.settle(std::chrono::minutes(5));
+  EXPECT_EQ(world.routes, Routes{});
+  EXPECT_EQ(world.status.canary_weight, 0);
+  EXPECT_TRUE(world.saw("no ready pods, routing all traffic to primary"));
+  world.before = nullptr;
+  world.target.exists = true;
+  world.settle();
+  EXPECT_EQ(world.status.phase, Phase::succeeded) << "it is there again";
+}
+
+TEST(Machine, APrimaryThatIsScaledToZeroInItsPromotionIsScaledUp) {
+  ModelWorld world = initialized();
+  world.push("B");
+  bool off = false;
+  world.before = [&](const Action& action) {
+    if (!std::holds_alternative<Promote>(action) || std::exchange(off, true)) return;
+    world.primary.wanted = world.primary.ready = 0;
+  };
+  world.settle();
+  EXPECT_EQ(world.status.phase, Phase::succeeded);
+  EXPECT_GT(world.primary.ready, 0);
+  EXPECT_LT(world.actions, 400) << "it waits, and does not go round in circles";
+}
+
+TEST(Machine, ARollbackScalesUpAPrimaryThatIsOff) {
+  ModelWorld world = initialized();
+  world.push("B");
+  world.check = [&] {
+    if (world.status.failed_checks == 1) world.primary.wanted = world.primary.ready = 0;
+    return std::string("Halt success rate 10.00% < 99%");
+  };
+  world.settle();
+  EXPECT_EQ(world.status.phase, Phase::failed);
+  EXPECT_EQ(world.routes, Routes{});
+  EXPECT_GT(world.primary.ready, 0);
+}
+
+TEST(Machine, AFixReplacesAPrimaryThatCannotStartWithItsEarlierTemplateEither) {
+  ModelWorld world = initialized();
+  world.push("broken-as-primary");
+  world.before = [&](const Action& action) {
+    if (!std::holds_alternative<ForgetEarlierConfigs>(action) && world.primary.id == "restored") {
+      world.primary.broken = world.primary.revision == "A";
+      if (world.primary.broken) world.primary.ready = 0;
+    }
+  };
+  world.settle(std::chrono::hours(1));
+  EXPECT_EQ(world.status.phase, Phase::failed);
+  EXPECT_EQ(world.routes, (Routes{0, 100})) << "the canary serves";
+  world.before = nullptr;
+  world.push("C");
+  world.settle();
+  EXPECT_TRUE(world.saw("cannot start with its earlier template either: promoting podinfo.test"));
+  EXPECT_EQ(world.status.phase, Phase::succeeded);
+  EXPECT_EQ(world.primary.revision, "C");
+  EXPECT_EQ(world.routes, Routes{});
+}
+
 // Probe 6 and scenario 14: C arrives after the copy.
 TEST(Machine, ARevisionPushedWhilePromotingGetsNoTrafficUnanalysed) {
   ModelWorld world = initialized();

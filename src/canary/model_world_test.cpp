@@ -36,6 +36,7 @@ ModelWorld::ModelWorld(Spec s) : spec(std::move(s)) {
 Observation ModelWorld::observe() const {
   Observation seen;
   seen.target = view(target);
+  if (!target.exists) seen.target_problem = "deployment podinfo.test get query error: not found";
   seen.primary = view(primary);
   seen.primary_id = primary.id;
   seen.configs = configs;

@@ -26,7 +26,7 @@ Plan<bool> Turn::Machine::promotion_confirmed() {
 
 /// Blue/green asks before it routes everything to the canary, and not again.
 bool Turn::Machine::promotion_was_confirmed() const {
-  return spec().strategy() == Strategy::blue_green && status().iterations > spec().iterations;
+  return spec().strategy() == Strategy::blue_green && in.seen.routes == Routes{0, 100};
 }
 
 /// The canary has earned it, or nobody wants it judged.
@@ -58,7 +58,7 @@ Plan<bool> Turn::Machine::promoted_copy() {
   const Done copied = co_await ask(Promote{status().last_applied, id});
   if (!copied) {
     if (copied.error().code == base::Errc::conflict) {
-      wake_at(now);
+      retry();
     } else {
       co_await report(copied.error().message);
     }
@@ -79,6 +79,8 @@ Plan<> Turn::Machine::promoting() {
     const bool served = co_await canary_serves_for_primary();
     if (!served) co_return;
   }
+  const bool wanted = co_await primary_wants_pods();
+  if (!wanted) co_return;
   const Readiness state = check_primary();
   if (!state.ready) {
     const std::string text = primary_not_ready(state);
@@ -108,6 +110,21 @@ Plan<> Turn::Machine::promoting() {
   next.iterations = 0;
   const bool saved = co_await save(next, std::move(messages));
   if (saved) wake_at(now);
+}
+
+/// A primary that was scaled to zero when it is needed is scaled up. False: it has to be waited for.
+Plan<bool> Turn::Machine::primary_wants_pods() {
+  const WorkloadView& primary = in.seen.primary;
+  const bool is_off =
+      primary.exists && primary.replicas == 0 && primary.kind == WorkloadView::Kind::deployment;
+  if (!is_off) co_return true;
+  const Done grown = co_await ask(GrowPrimary{std::max(1, in.seen.target.replicas)});
+  if (grown) {
+    retry();
+  } else {
+    co_await report(grown.error().message);
+  }
+  co_return false;
 }
 
 /// A primary without pods gets no traffic while the canary's pods can take it. False: that could not be done.
@@ -214,15 +231,15 @@ Plan<> Turn::Machine::undo_promotion(std::vector<Message> messages) {
   wake_at(now);
 }
 
-/// The primary cannot start, and nobody knows what it ran before: what has been pushed since, and gets all
-/// traffic anyway, takes its place.
-Plan<> Turn::Machine::replace_lost_primary() {
+/// The primary cannot start, neither with what was promoted nor with what it ran before: what has been pushed
+/// since, and gets all traffic anyway, takes its place.
+Plan<> Turn::Machine::replace_lost_primary(std::string why) {
   Status next = sync(Phase::promoting);
   next.canary_weight = 100;
-  const bool saved = co_await save(
-      next, {alarm(fmt::format("{} has no earlier template to go back to: promoting {} without analysis",
-                               spec().primary_dotted(), spec().target_dotted()),
-                   Phase::promoting)});
+  const bool saved =
+      co_await save(next, {alarm(fmt::format("{} {}: promoting {} without analysis", spec().primary_dotted(),
+                                             why, spec().target_dotted()),
+                                 Phase::promoting)});
   if (!saved) co_return;
   forget_run();
   wake_at(now);
@@ -234,11 +251,11 @@ Plan<> Turn::Machine::heal() {
   if (in.seen.primary_id == failed_id) {
     const Done restored = co_await ask(RestorePrimary{});
     if (!restored && restored.error().code == base::Errc::conflict) {
-      wake_at(now);
+      retry();
       co_return;
     }
     if (!restored && restored.error().code == base::Errc::not_found && is_new()) {
-      co_await replace_lost_primary();
+      co_await replace_lost_primary("has no earlier template to go back to");
       co_return;
     }
     if (!restored) {
@@ -247,13 +264,16 @@ Plan<> Turn::Machine::heal() {
     }
     co_await look();
   }
+  const bool wanted = co_await primary_wants_pods();
+  if (!wanted) co_return;
   const Readiness state = check_primary();
   if (!state.ready) {
     if (in.seen.target.ready > 0) {
       const bool kept = co_await route({0, 100});
       if (!kept) co_return;
     }
-    co_await wait_for(in.memory.primary, state, primary_not_ready(state));
+    const bool hopeless = co_await wait_for(in.memory.primary, state, primary_not_ready(state));
+    if (hopeless && is_new()) co_await replace_lost_primary("cannot start with its earlier template either");
     co_return;
   }
   stop_waiting();

@@ -36,7 +36,7 @@ Plan<> Turn::Machine::idle() {
     co_await start();
     co_return;
   }
-  if (phase() == Phase::waiting && in.seen.target.revision == status().last_promoted) {
+  if (phase() == Phase::waiting && primary_carries_target()) {
     Status next = sync(Phase::succeeded);
     const bool saved = co_await save(next);
     if (!saved) co_return;

@@ -5,14 +5,14 @@
 namespace serin::canary {
 
 Plan<> Turn::Machine::analyse() {
+  forget_lowered_iterations();
   if (in.seen.config_problem.empty()) {
-    const bool reverted =
-        in.seen.target.revision == status().last_promoted && in.seen.target.revision != status().last_applied;
-    if (reverted) {
+    const bool changed = in.seen.target.revision != status().last_applied;
+    if (changed && primary_carries_target()) {
       co_await cancel();
       co_return;
     }
-    if (is_new()) {
+    if (changed || is_new()) {
       co_await restart();
       co_return;
     }
@@ -56,6 +56,20 @@ Plan<> Turn::Machine::analyse() {
   }
   const bool good = co_await judged_good();
   if (good) co_await step();
+}
+
+/// More iterations than there are stand for all traffic on the canary. If there were more when they were
+/// counted, they are merely done.
+void Turn::Machine::forget_lowered_iterations() {
+  const bool all_on_canary = in.seen.routes == Routes{0, 100};
+  if (spec().strategy() == Strategy::blue_green && !all_on_canary)
+    in.status.iterations = std::min(status().iterations, spec().iterations);
+}
+
+/// Whether there is nothing to release: template and configs of the target are what was promoted last.
+bool Turn::Machine::primary_carries_target() const {
+  return in.seen.target.revision == status().last_promoted &&
+         in.seen.primary_id == promotion_id(spec(), in.seen.target.revision, in.seen.configs);
 }
 
 /// The recorded weight is the one that was announced and is being judged: a route that says otherwise (a
@@ -144,6 +158,7 @@ Plan<bool> Turn::Machine::leave_stranded(std::string why) {
   Status next = status();
   next.canary_weight = 0;
   next.iterations = 0;
+  if (next.phase == Phase::waiting_promotion) next.phase = Phase::progressing;  // every gate asks again
   in.memory.judged.reset();
   co_return co_await save(
       next, {alarm(fmt::format("{}: no ready pods, routing all traffic to primary", why), phase())});

@@ -154,6 +154,28 @@ TEST(Strategies, LoweredIterationsAreDone) {
   EXPECT_EQ(world.status.phase, Phase::succeeded);
 }
 
+TEST(Strategies, LoweredIterationsOpenNoGate) {
+  Spec spec = iterated(5);
+  spec.webhooks.push_back({.name = "gate", .url = "http://gate", .type = HookType::confirm_promotion});
+  ModelWorld world = initialized(spec);
+  bool open = false;
+  world.answer = [&](const Webhook& hook) {
+    if (hook.type != HookType::confirm_promotion) return std::string();
+    EXPECT_EQ(world.routes, Routes{}) << "everything goes to the canary when the gate has opened";
+    return std::exchange(open, true) ? std::string() : std::string("closed");
+  };
+  world.check = [&] {
+    if (world.status.iterations == 4) world.spec.iterations = 2;
+    return std::string();
+  };
+  world.push("B");
+  world.settle();
+  EXPECT_EQ(world.status.phase, Phase::succeeded);
+  EXPECT_TRUE(open);
+  EXPECT_FALSE(world.saw("by somebody else"));
+  EXPECT_THAT(world.violations, testing::IsEmpty());
+}
+
 // --- gates (spec 09 §2)
 
 // Scenario 31.

@@ -53,6 +53,13 @@ base::Task<Done> ConfigCopies::keep(ConfigRef config, Json copy, std::string pri
   config.name = kube::name_of(kept);
   base::Result<Json> there = co_await read(config);
   if (!there) co_return fail(there.error().within(attempt));
+  if (!there->is_null() && workload::kept_for(*there).empty()) {
+    co_return fail(
+        Errc::rejected,
+        fmt::format("{}: {} {}.{} is somebody else's: delete it, its name is needed while a promotion "
+                    "is under way",
+                    attempt, config.secret ? "secret" : "configmap", config.name, spec_.ns));
+  }
   // A promotion that was interrupted has kept it already; what is in the copy now may be half of that one.
   if (workload::kept_for(*there) == primary_id) co_return Done();
   Done written = co_await put(resource_of(config), *std::move(there), std::move(kept), attempt);

@@ -19,6 +19,13 @@ base::Task<Done> ServiceEffects::ensure_one(routing::Role role, workload::Select
         fmt::format("Service {}.{} created", name, spec_.ns));
     co_return done;
   }
+  const Json& owner = kube::controller_owner(*live);
+  if (owner["kind"].str() == "Canary" && owner["name"].str() != spec_.name) {
+    co_return base::fail(
+        base::Errc::rejected,
+        fmt::format("Service {}.{} belongs to canary {}.{}: give spec.service.name another value", name,
+                    spec_.ns, owner["name"].str(), spec_.ns));
+  }
   Json wanted = routing::reconciled_service(*live, spec_, role, label, *target);
   if (wanted == *live) co_return Done();
   // The cache keeps no status, and the API ignores it here.

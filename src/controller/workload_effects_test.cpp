@@ -411,6 +411,22 @@ TEST(Configs, WhatIsKeptIsForTheRevisionThatThePrimaryCarries) {
   EXPECT_EQ(stage.get(res::secrets, "token-primary").get("data", "t").str(), "YQ==");
 }
 
+TEST(Configs, SomebodyElsesObjectIsNamedAndNotWrittenOver) {
+  Stage stage;
+  release_unusable_configs(stage);
+  stage.create(res::configmaps, "{metadata: {name: colors-primary-previous}, data: {mine: x}}");
+  EXPECT_TRUE(stage.reaches("Promoting"));
+  stage.cluster.settle(10s);
+  EXPECT_THAT(stage.texts, Contains(HasSubstr("configmap colors-primary-previous.default is somebody else's: "
+                                              "delete it")));
+  EXPECT_EQ(stage.get(res::configmaps, "colors-primary-previous").get("data", "mine").str(), "x");
+  EXPECT_EQ(stage.get(res::configmaps, "colors-primary").get("data", "color").str(), "blue");
+  stage.on_event = [](const std::string&) {};
+  stage.cluster.pods_become_ready = true;
+  stage.cluster.remove(res::configmaps, "default", "colors-primary-previous");
+  EXPECT_TRUE(stage.reaches("Succeeded"));
+}
+
 TEST(Configs, WithoutTrackingTheyAreSharedAndNoRevision) {
   Stage stage({.config_tracking = false});
   stage.create(res::configmaps, "{metadata: {name: colors}, data: {color: blue}}");
@@ -428,6 +444,32 @@ TEST(Configs, WithoutTrackingTheyAreSharedAndNoRevision) {
 }
 
 // --- Services
+
+TEST(Services, OneCanaryDoesNotTakeAnothersAway) {
+  Stage stage;
+  bootstrap(stage, "Deployment");
+  const Json apex = stage.get(res::services, "podinfo");
+  stage.create(res::deployments, R"(
+metadata: {name: other}
+spec:
+  selector: {matchLabels: {app: other}}
+  template: {metadata: {labels: {app: other}}, spec: {containers: [{name: c, image: other}]}}
+)");
+  stage.create(res::canaries, R"(
+metadata: {name: other}
+spec:
+  targetRef: {apiVersion: apps/v1, kind: Deployment, name: other}
+  service: {name: podinfo, port: 9898}
+  analysis: {interval: 10s, threshold: 3, maxWeight: 60, stepWeight: 20}
+)");
+  stage.cluster.settle(30s);
+  EXPECT_THAT(stage.texts, Contains(HasSubstr("belongs to canary podinfo.default: give spec.service.name "
+                                              "another value")));
+  EXPECT_EQ(stage.get(res::services, "podinfo")["spec"], apex["spec"]);
+  stage.texts.clear();
+  stage.set_image(res::deployments, "podinfo:6.0.1");
+  EXPECT_TRUE(stage.reaches("Succeeded")) << "undisturbed";
+}
 
 TEST(ServiceTarget, IsReleasedWithoutAnyPods) {
   Stage stage;

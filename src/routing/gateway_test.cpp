@@ -248,7 +248,9 @@ TEST_F(Gateway, SpellsCookiesOut) {
   cluster.affinity = {.previous = "a.b=XlgLKGYAJS"};
   cluster.set(*router, {100, 0});
   rules = live().get("spec", "rules");
-  EXPECT_EQ(cookie_of(rules.at(0)["filters"]), "a.b=XlgLKGYAJS; Max-Age=-1; Domain=example.com; Path=/app");
+  EXPECT_EQ(cookie_of(rules.at(0)["filters"]),
+            "a.b=XlgLKGYAJS; Max-Age=-1; Domain=example.com; HttpOnly; Partitioned; Path=/app; SameSite=Lax; "
+            "Secure");
 }
 
 TEST_F(Gateway, WritesTheFiltersOfTheService) {

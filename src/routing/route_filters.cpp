@@ -61,12 +61,14 @@ Json cors_body(const Json& policy) {
   return body;
 }
 
-std::string place(const canary::SessionAffinity& affinity, bool http_only, bool partitioned) {
-  std::string text;
+std::string set_cookie(const std::string& cookie, int max_age, const canary::SessionAffinity& affinity) {
+  std::string text = fmt::format("{}; Max-Age={}", cookie, max_age);
   if (!affinity.domain.empty()) text += "; Domain=" + affinity.domain;
-  if (http_only) text += "; HttpOnly";
-  if (partitioned) text += "; Partitioned";
+  if (affinity.http_only) text += "; HttpOnly";
+  if (affinity.partitioned) text += "; Partitioned";
   if (!affinity.path.empty()) text += "; Path=" + affinity.path;
+  if (!affinity.same_site.empty()) text += "; SameSite=" + affinity.same_site;
+  if (affinity.secure) text += "; Secure";
   return text;
 }
 
@@ -97,15 +99,11 @@ Json cookie_filter(std::string value) {
 }
 
 std::string keeping_cookie(const std::string& cookie, const canary::SessionAffinity& affinity) {
-  std::string text = fmt::format("{}; Max-Age={}{}", cookie, affinity.max_age,
-                                 place(affinity, affinity.http_only, affinity.partitioned));
-  if (!affinity.same_site.empty()) text += "; SameSite=" + affinity.same_site;
-  if (affinity.secure) text += "; Secure";
-  return text;
+  return set_cookie(cookie, affinity.max_age, affinity);
 }
 
 std::string forgetting_cookie(const std::string& cookie, const canary::SessionAffinity& affinity) {
-  return fmt::format("{}; Max-Age=-1{}", cookie, place(affinity, false, false));
+  return set_cookie(cookie, -1, affinity);
 }
 
 }  // namespace serin::routing

@@ -16,7 +16,8 @@ Json cookie_filter(std::string value);
 
 /// "flagger-cookie=XlgLKGYAJS; Max-Age=21600; Path=/": what keeps a browser on a version.
 std::string keeping_cookie(const std::string& cookie, const canary::SessionAffinity& affinity);
-/// What makes a browser forget it: it has to name the same domain and path.
+/// What makes a browser forget it. It has the same attributes: with others a browser keeps the cookie, or
+/// refuses to be told.
 std::string forgetting_cookie(const std::string& cookie, const canary::SessionAffinity& affinity);
 
 }  // namespace serin::routing
