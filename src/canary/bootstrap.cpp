@@ -8,6 +8,13 @@ namespace serin::canary {
 Plan<bool> Turn::Machine::primary_exists() {
   if (in.seen.primary.exists) co_return true;
   const std::string revision = in.seen.target.revision;
+  if (phase() != Phase::initializing) {
+    const bool promoted = revision == status().last_promoted;
+    co_await warning(
+        fmt::format("{} is gone, making it anew from {}{}", spec().primary_dotted(), spec().target_dotted(),
+                    promoted ? "" : ", whose revision has not been promoted"),
+        phase());
+  }
   const Done made = co_await ask(EnsurePrimary{revision, promotion_id(spec(), revision, in.seen.configs)});
   if (!made) {
     co_await report(made.error().message);

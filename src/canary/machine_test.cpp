@@ -114,6 +114,22 @@ TEST(Machine, AFixReplacesAPrimaryWhoseEarlierTemplateIsLost) {
   EXPECT_THAT(world.violations, IsEmpty());
 }
 
+TEST(Machine, APrimaryThatIsDeletedIsMadeAnewAndSaidToBe) {
+  ModelWorld world = initialized();
+  world.primary = {};
+  world.settle(1min);
+  EXPECT_TRUE(world.saw("podinfo-primary.test is gone, making it anew from podinfo.test"));
+  EXPECT_FALSE(world.saw("has not been promoted"));
+  EXPECT_EQ(world.primary.revision, "A");
+  world.push("B");
+  world.before = [&](const Action& action) {
+    const auto* saved = std::get_if<SaveStatus>(&action);
+    if (saved && saved->status.canary_weight == 40) world.primary = {};
+  };
+  world.settle(1min);
+  EXPECT_TRUE(world.saw("making it anew from podinfo.test, whose revision has not been promoted"));
+}
+
 // Probe 2 and scenario 36.
 TEST(Machine, NothingStartsWhileThePrimaryIsScaledToZero) {
   ModelWorld world = initialized();
