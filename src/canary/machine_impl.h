@@ -116,6 +116,7 @@ class Turn::Machine {
   Plan<> cancel();
   Plan<bool> leave_stranded(std::string why);
   void forget_lowered_iterations();
+  Plan<> route_refused();
   [[nodiscard]] bool primary_carries_target() const;
   Plan<bool> workloads_ready();
   Plan<bool> judged_good();

@@ -671,6 +671,26 @@ TEST(Machine, ARouteThatCannotBeWrittenHoldsTheRunAndEndsIt) {
   EXPECT_THAT(world.violations, IsEmpty());
 }
 
+TEST(Machine, ARunWhoseRouteApiGoesEndsInTime) {
+  ModelWorld world = initialized();
+  bool gone = false;
+  world.before = [&](const Action& action) {
+    const auto* saved = std::get_if<SaveStatus>(&action);
+    gone |= saved && saved->status.canary_weight == 40;
+    if (gone) world.routes.reset();
+  };
+  world.refuse = [&](const Action& action) -> std::string {
+    const bool is_route =
+        std::holds_alternative<EnsureRoute>(action) || std::holds_alternative<SetRoutes>(action);
+    return gone && is_route ? "the server could not find the requested resource" : "";
+  };
+  world.push("B");
+  world.settle();
+  EXPECT_EQ(world.status.phase, Phase::failed);
+  EXPECT_EQ(world.target.wanted, 0);
+  EXPECT_EQ(world.primary.revision, "A");
+}
+
 TEST(Machine, ARouteThatCanBeWrittenAgainInTimeHasOnlyCostTime) {
   ModelWorld world = initialized();
   int refusals = 5;

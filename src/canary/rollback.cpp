@@ -52,8 +52,12 @@ Plan<> Turn::Machine::rollback(std::string reason) {
   const bool ready = co_await primary_can_take_over();
   if (!ready) co_return;
   const bool had_traffic = in.seen.routes && *in.seen.routes != Routes{};
-  const bool routed = co_await route({100, 0});
-  if (!routed) co_return;
+  // Without an object that divides it, the traffic goes where the apex Service leads: to the primary.
+  const bool divided = in.seen.routes || !in.seen.route_problem.empty();
+  if (divided) {
+    const bool routed = co_await route({100, 0});
+    if (!routed) co_return;
+  }
   const Phase before = phase();
   if (had_traffic) {
     // Recorded at once: status and route agree also while calls in flight end.

@@ -90,10 +90,21 @@ Plan<bool> Turn::Machine::routes_as_recorded() {
         in.seen.routes->primary, in.seen.routes->canary, wanted.primary, wanted.canary));
   }
   const bool routed = co_await route(wanted);
-  if (!routed) co_return false;
+  if (!routed) {
+    co_await route_refused();
+    co_return false;
+  }
+  in.memory.route_refused.reset();
   in.memory.judged = now;
   wake_at(now + spec().interval);
   co_return false;
+}
+
+/// A run whose routes cannot be written holds, and ends when that has lasted for its progress deadline.
+Plan<> Turn::Machine::route_refused() {
+  if (!in.memory.route_refused) in.memory.route_refused = now;
+  if (now >= *in.memory.route_refused + spec().progress_deadline)
+    co_await rollback(fmt::format("progress deadline exceeded {}", in.memory.problem));
 }
 
 /// Whether the target still is what this run is for; if not, the next turn sees to it.
@@ -331,9 +342,7 @@ Plan<> Turn::Machine::carry_out(Step next) {
   }
   const bool routed = co_await route(routes_for(spec(), in.seen.capabilities, moved, mirrored));
   if (!routed) {
-    if (!in.memory.route_refused) in.memory.route_refused = now;
-    if (now >= *in.memory.route_refused + spec().progress_deadline)
-      co_await rollback(fmt::format("progress deadline exceeded {}", in.memory.problem));
+    co_await route_refused();
     co_return;
   }
   in.memory.route_refused.reset();
