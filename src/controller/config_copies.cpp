@@ -94,10 +94,11 @@ base::Task<Done> ConfigCopies::restore_one(ConfigRef copy, std::string primary_i
 base::Task<void> ConfigCopies::forget(Json pod_template) {
   for (const ConfigRef& copy : workload::config_refs(pod_template)) {
     const kube::Resource resource = resource_of(copy);
-    const std::string name = workload::kept_name(copy.name);
-    if (!objects_.find(resource, name)) continue;
-    const Done removed = co_await objects_.api().remove(resource, spec_.ns, name, {});
-    if (!removed && removed.error().code != Errc::not_found) objects_.note(removed.error().message);
+    const World::Value kept = objects_.find(resource, workload::kept_name(copy.name));
+    if (!kept || workload::kept_for(*kept).empty()) continue;  // somebody else's object of that name stays
+    const Done removed = co_await objects_.remove(
+        resource, *kept, fmt::format("deleting {} failed", kube::name_of(*kept)), "");
+    if (!removed) objects_.note(removed.error().message);
   }
 }
 

@@ -317,8 +317,8 @@ spec:
 
 // --- configs
 
-TEST(Configs, ACopyThatCannotBeChangedIsMadeAnew) {
-  Stage stage;
+/// A canary at rest whose pods use the Secret token and the ConfigMap colors.
+void bootstrap_with_configs(Stage& stage) {
   stage.create(res::secrets, "{metadata: {name: token}, type: Opaque, data: {t: YQ==}}");
   stage.create(res::configmaps, "{metadata: {name: colors}, data: {color: blue}}");
   bootstrap(stage, "Deployment");
@@ -326,6 +326,11 @@ TEST(Configs, ACopyThatCannotBeChangedIsMadeAnew) {
               "{spec: {template: {spec: {volumes: [{name: s, secret: {secretName: token}}, "
               "{name: c, configMap: {name: colors}}]}}}}");
   EXPECT_TRUE(stage.reaches("Succeeded"));
+}
+
+TEST(Configs, ACopyThatCannotBeChangedIsMadeAnew) {
+  Stage stage;
+  bootstrap_with_configs(stage);
   stage.cluster.settle(2s);
   stage.merge(res::configmaps, "colors-primary", "{immutable: true}");
   stage.cluster.remove(res::secrets, "default", "token");
@@ -342,13 +347,7 @@ TEST(Configs, ACopyThatCannotBeChangedIsMadeAnew) {
 /// A release whose only change is the contents of a ConfigMap and a Secret, with which the primary cannot
 /// start.
 void release_unusable_configs(Stage& stage) {
-  stage.create(res::secrets, "{metadata: {name: token}, data: {t: YQ==}}");
-  stage.create(res::configmaps, "{metadata: {name: colors}, data: {color: blue}}");
-  bootstrap(stage, "Deployment");
-  stage.merge(res::deployments, "podinfo",
-              "{spec: {template: {spec: {volumes: [{name: s, secret: {secretName: token}}, "
-              "{name: c, configMap: {name: colors}}]}}}}");
-  EXPECT_TRUE(stage.reaches("Succeeded"));
+  bootstrap_with_configs(stage);
   stage.on_event = [&stage](const std::string& text) {
     if (text.starts_with("Copying")) stage.cluster.pods_become_ready = false;
     if (text.starts_with("Promotion of")) stage.cluster.pods_become_ready = true;
@@ -425,6 +424,17 @@ TEST(Configs, SomebodyElsesObjectIsNamedAndNotWrittenOver) {
   stage.cluster.pods_become_ready = true;
   stage.cluster.remove(res::configmaps, "default", "colors-primary-previous");
   EXPECT_TRUE(stage.reaches("Succeeded"));
+}
+
+TEST(Configs, SomebodyElsesObjectIsNotDeletedWithWhatIsKept) {
+  Stage stage;
+  bootstrap_with_configs(stage);
+  stage.create(res::configmaps, "{metadata: {name: colors-primary-previous}, data: {mine: x}}");
+  stage.set_image(res::deployments, "podinfo:6.0.1");
+  EXPECT_TRUE(stage.reaches("Progressing"));
+  EXPECT_TRUE(stage.reaches("Succeeded"));
+  stage.cluster.settle(1s);
+  EXPECT_EQ(stage.get(res::configmaps, "colors-primary-previous").get("data", "mine").str(), "x");
 }
 
 TEST(Configs, WithoutTrackingTheyAreSharedAndNoRevision) {
