@@ -118,9 +118,10 @@ Task<Check> Analysis::check_builtin(Spec spec, Metric metric, Builtin builtin, S
     const Unit unit = builtin == Builtin::success_rate ? Unit::percent : Unit::milliseconds;
     co_return without_server(metric, unit, server.error());
   }
-  const std::string query = select_queries(options_.mesh_provider, spec).requests;
-  if (side == Side::primary && !names_target(query, spec, metric)) co_return Check();
-  const OnValue nobody, &on_value = side == Side::canary ? options_.on_value : nobody;
+  const bool of_canary = side == Side::canary;
+  if (!of_canary && !names_target(select_queries(options_.mesh_provider, spec).requests, spec, metric))
+    co_return Check();
+  const OnValue nobody, &on_value = of_canary ? options_.on_value : nobody;
   BuiltinCheck asked{builtin, std::move(spec), std::move(metric), options_.mesh_provider};
   Check check = co_await carry_out(std::move(asked), *server, on_value);
   co_return check;

@@ -22,7 +22,7 @@ struct Json::Object::Index {
   static constexpr std::size_t worth_it = 64;  ///< so many members
 
   explicit Index(const std::vector<Member>& members) {
-    for (const Member& member : members) places.emplace(member.key, places.size());
+    for (std::size_t i = 0; i < members.size(); ++i) places.emplace(members[i].key, i);
   }
 
   std::unordered_map<std::string, std::size_t, Hash, std::equal_to<>> places;

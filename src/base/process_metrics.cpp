@@ -28,16 +28,15 @@ double cpu_seconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-std::int64_t resident_bytes() {
-  std::int64_t all = 0, resident = 0;
-  std::ifstream("/proc/self/statm") >> all >> resident;  // in pages, see proc(5)
-  return resident * ::sysconf(_SC_PAGESIZE);
-}
+struct Memory {
+  std::int64_t all = 0, resident = 0;  ///< bytes
+};
 
-std::int64_t virtual_bytes() {
-  std::int64_t pages = 0;
-  std::ifstream("/proc/self/statm") >> pages;
-  return pages * ::sysconf(_SC_PAGESIZE);
+Memory memory() {
+  Memory pages;
+  std::ifstream("/proc/self/statm") >> pages.all >> pages.resident;  // see proc(5)
+  const std::int64_t size = ::sysconf(_SC_PAGESIZE);
+  return {pages.all * size, pages.resident * size};
 }
 
 /// Since the epoch: field 22 of stat is in clock ticks since the machine was started, see proc(5).
@@ -72,10 +71,11 @@ std::int64_t open_descriptors() {
 std::string process_metrics() {
   std::string text = head("process_cpu_seconds_total", "counter", "CPU time of this process, both kinds.");
   text += fmt::format("process_cpu_seconds_total {:.2f}\n", cpu_seconds());
+  const auto [all, resident] = memory();
   text += head("process_resident_memory_bytes", "gauge", "Resident memory size in bytes.");
-  text += fmt::format("process_resident_memory_bytes {}\n", resident_bytes());
+  text += fmt::format("process_resident_memory_bytes {}\n", resident);
   text += head("process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes.");
-  text += fmt::format("process_virtual_memory_bytes {}\n", virtual_bytes());
+  text += fmt::format("process_virtual_memory_bytes {}\n", all);
   text += head("process_start_time_seconds", "gauge", "When this process started, since the epoch.");
   text += fmt::format("process_start_time_seconds {:.2f}\n", start_time());
   text += head("process_max_fds", "gauge", "How many file descriptors may be open.");

@@ -44,7 +44,8 @@ Plan<> Turn::Machine::rollback(std::string reason) {
   co_await tell_rollback(std::move(reason));
   if (in.seen.primary.ready == 0 && in.seen.target.ready > 0 && in.seen.capabilities.shifts) {
     // Nobody would answer: the canary, bad as it is, serves until the primary does.
-    co_await primary_wants_pods();
+    const bool wanted = co_await primary_wants_pods();
+    if (!wanted) co_return;
     co_await report(
         fmt::format("Rollback of {} waits: {} has no ready pods", spec().dotted(), spec().primary_dotted()));
     co_return;

@@ -75,6 +75,16 @@ std::string go_json(const Json& value) {
   return out;
 }
 
+/// The same contents, labels and owners under another name.
+Json renamed(Json config, const std::string& name) {
+  const Json from = config["metadata"];
+  config.set("metadata") = Json::object({{"name", name}, {"namespace", from["namespace"]}});
+  for (const char* key : {"labels", "ownerReferences"}) {
+    if (!from[key].is_null()) config.set("metadata", key) = from[key];
+  }
+  return config;
+}
+
 }  // namespace
 
 std::vector<ConfigRef> config_refs(const Json& pod_template) {
@@ -150,14 +160,8 @@ std::string kept_name(const std::string& copy) {
 }
 
 Json kept_config(const Json& copy, const std::string& primary_id) {
-  Json kept = copy;
+  Json kept = renamed(copy, kept_name(copy.get("metadata", "name").str()));
   kept.erase("immutable");
-  const Json& from = copy["metadata"];
-  kept.set("metadata") =
-      Json::object({{"name", kept_name(from["name"].str())}, {"namespace", from["namespace"]}});
-  for (const char* key : {"labels", "ownerReferences"}) {
-    if (!from[key].is_null()) kept.set("metadata", key) = from[key];
-  }
   kept.set("metadata", "annotations", kept_for_annotation) = primary_id;
   return kept;
 }
@@ -166,13 +170,8 @@ std::string kept_for(const Json& kept) {
   return kept.get("metadata", "annotations", kept_for_annotation).str();
 }
 
-Json restored_config(Json kept, const std::string& copy) {
-  const Json from = kept["metadata"];
-  kept.set("metadata") = Json::object({{"name", copy}, {"namespace", from["namespace"]}});
-  for (const char* key : {"labels", "ownerReferences"}) {
-    if (!from[key].is_null()) kept.set("metadata", key) = from[key];
-  }
-  return kept;
+Json restored_config(const Json& kept, const std::string& copy) {
+  return renamed(kept, copy);
 }
 
 bool must_be_replaced(const Json& existing, const Json& copy) {

@@ -49,7 +49,7 @@ Json kept_config(const Json& copy, const std::string& primary_id);
 /// Which revision of the primary such an object is for; empty: none.
 std::string kept_for(const Json& kept);
 /// The copy of this name, with what was kept.
-Json restored_config(Json kept, const std::string& copy);
+Json restored_config(const Json& kept, const std::string& copy);
 
 /// Whether the API would refuse to turn the copy that exists into this one: it is immutable, or a Secret of
 /// another type. Then it is deleted and made anew.
